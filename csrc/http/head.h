@@ -1,0 +1,68 @@
+#ifndef WEFT_HTTP_HEAD_H
+#define WEFT_HTTP_HEAD_H
+
+#include "http/fields.h"
+
+enum { WEFT__NO_CONTENT_LENGTH = -1 };
+
+/** Why an HTTP message or an opening handshake was refused. */
+typedef struct weft__problem {
+    uint16_t http_status; /**< What a server answers; 0 on the client's side. */
+    char text[160];       /**< One sentence without a full stop, closed by a NUL; never holds bytes of the peer that are not printable ASCII. */
+} weft__problem;
+
+/** Fills `problem`; the text is cut at its size and unprintable bytes become '?'. Always returns WEFT_EHTTP. */
+weft_status weft__problem_set(weft__problem *problem, uint16_t http_status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/** Ceilings of one head. */
+typedef struct weft__head_limits {
+    size_t max_uri_length;  /**< Bytes of the request target; beyond: 414. */
+    size_t max_header_size; /**< Bytes from the start of the first field to the empty line; beyond: 431. */
+    size_t max_fields;      /**< Number of fields; beyond: 431. */
+} weft__head_limits;
+
+/** A request or response head. Every view points into the bytes that were parsed. */
+typedef struct weft__head {
+    weft_string method;     /**< Request only: a token, case-sensitive. */
+    weft_string target;     /**< Request only, as sent. */
+    weft_string path;       /**< Request only: the target's path, still percent-encoded; "*" for OPTIONS. */
+    weft_string query;      /**< Request only: behind the '?', which is left out. */
+    weft_string reason;     /**< Response only. */
+    uint16_t status;        /**< Response only, 100 to 999. */
+    uint8_t minor_version;  /**< HTTP/1.x: 0 or 1. */
+    bool chunked;           /**< The body is chunked (RFC 9112 section 7.1). */
+    bool keep_alive;        /**< RFC 9112 section 9.3. */
+    int64_t content_length; /**< WEFT__NO_CONTENT_LENGTH without the field. */
+    weft__fields fields;
+} weft__head;
+
+/**
+ * Reads one request head from the start of `bytes`, as strictly as RFC 9112 allows: lines end
+ * with CR LF, no folded fields, no white space before the colon, no NUL or other control
+ * character, exactly one Host (may be absent in HTTP/1.0), no repeated or conflicting
+ * Content-Length, never together with Transfer-Encoding, no other coding than chunked,
+ * origin-form, absolute-form (http, https, ws, wss) or `*` for OPTIONS as target.
+ * One empty line before the request line is passed over (RFC 9112 section 2.2).
+ *
+ * A limit is refused as soon as the bytes at hand pass it, whole or not. Bytes that can no longer
+ * become a valid head are refused at once.
+ *
+ * Returns the bytes of the head, 0 when its end has not arrived, WEFT_EHTTP with `problem`
+ * filled (400, 414, 431, 501 for another coding, 505 for another HTTP version), or WEFT_ENOMEM.
+ * `head` is cleared unless the result is positive; then weft__head_clear is due.
+ */
+int64_t weft__head_parse_request(weft__head *head, const char *bytes, size_t length,
+                                 const weft__head_limits *limits, weft__problem *problem);
+
+/** The same for a response; `problem->http_status` stays 0. Limits: max_uri_length bounds the status line. */
+int64_t weft__head_parse_response(weft__head *head, const char *bytes, size_t length,
+                                  const weft__head_limits *limits, weft__problem *problem);
+
+/** Gives the memory of the field list back. */
+void weft__head_clear(weft__head *head);
+
+/** The standard phrase of a status (RFC 9110 section 15), "" when it has none. */
+const char *weft__reason_phrase(uint16_t status);
+
+#endif
