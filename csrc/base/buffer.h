@@ -23,7 +23,7 @@ static inline size_t weft__buffer_length(const weft__buffer *buffer)
 /** First byte of the content; valid until the buffer next changes. */
 static inline uint8_t *weft__buffer_front(const weft__buffer *buffer)
 {
-    return buffer->bytes + buffer->start;
+    return buffer->start ? buffer->bytes + buffer->start : buffer->bytes;
 }
 
 /**

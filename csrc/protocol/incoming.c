@@ -1,0 +1,316 @@
+#include "protocol/incoming.h"
+
+#include "base/allocator.h"
+#include "protocol/mask.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const uint8_t no_bytes[1];
+
+static uint16_t close_code_for(weft_status status)
+{
+    switch (status) {
+    case WEFT_EPAYLOAD: return WEFT_CLOSE_INVALID_PAYLOAD;
+    case WEFT_ETOOBIG: return WEFT_CLOSE_TOO_BIG;
+    case WEFT_ENOMEM: return WEFT_CLOSE_INTERNAL_ERROR;
+    default: return WEFT_CLOSE_PROTOCOL_ERROR;
+    }
+}
+
+/* RFC 6455 section 7.1.7: everything after a violation is dropped, and one close frame is due. */
+static void fail(weft__session *session, weft_event *event, weft_status status, const char *detail)
+{
+    weft__session_clear(session);
+    session->phase = session->phase == WEFT__SESSION_CLOSE_SENT ? WEFT__SESSION_OVER : WEFT__SESSION_FAILED;
+    event->type = WEFT_EVENT_FAILURE;
+    event->bytes = no_bytes;
+    event->length = 0;
+    event->status = status;
+    event->close_code = close_code_for(status);
+    snprintf(event->detail, sizeof event->detail, "%s", detail);
+}
+
+static void fail_over_limit(weft__session *session, weft_event *event, const char *what, uint64_t size,
+                            const char *limit_name, uint64_t limit)
+{
+    char detail[sizeof event->detail];
+    snprintf(detail, sizeof detail, "%s of %" PRIu64 " bytes is over %s %" PRIu64, what, size, limit_name, limit);
+    fail(session, event, WEFT_ETOOBIG, detail);
+}
+
+static void deliver(weft_event *event, weft_event_type type, const uint8_t *bytes, size_t length)
+{
+    event->type = type;
+    event->bytes = length ? bytes : no_bytes;
+    event->length = length;
+}
+
+static weft_event_type event_of(weft_message_type type)
+{
+    return type == WEFT_TEXT ? WEFT_EVENT_TEXT : WEFT_EVENT_BINARY;
+}
+
+/* What depends on the endpoint rather than on the frame alone. False when the event says why. */
+static bool accept_header(weft__session *session, weft_event *event, const weft_frame_header *header)
+{
+    bool expects_mask = session->config->role == WEFT_SERVER;
+    if (header->is_masked != expects_mask) {
+        fail(session, event, WEFT_EPROTOCOL, /* RFC 6455 section 5.1 */
+             expects_mask ? "a frame from the client is not masked" : "a frame from the server is masked");
+        return false;
+    }
+    if (header->rsv1 || header->rsv2 || header->rsv3) { /* RFC 6455 section 5.2 */
+        fail(session, event, WEFT_EPROTOCOL, "a reserved bit is set and no extension was negotiated");
+        return false;
+    }
+    if (header->payload_length > session->config->max_frame_size) {
+        fail_over_limit(session, event, "frame", header->payload_length, "maxFrameSize",
+                        session->config->max_frame_size);
+        return false;
+    }
+    return true;
+}
+
+static void fail_header(weft__session *session, weft_event *event, weft_status status)
+{
+    fail(session, event, status,
+         status == WEFT_ECONTROL ? "a control frame is longer than 125 bytes"
+                                 : "a frame header has a reserved opcode, a fragmented control frame or a bad length");
+}
+
+static void take_close(weft__session *session, weft_event *event, const uint8_t *bytes, size_t length)
+{
+    uint16_t code = WEFT_CLOSE_NO_STATUS;
+    if (length == 1) { /* RFC 6455 section 5.5.1 */
+        fail(session, event, WEFT_EPROTOCOL, "a close frame has half a code");
+        return;
+    }
+    if (length >= 2) {
+        code = (uint16_t)(bytes[0] << 8 | bytes[1]);
+        if (!weft_close_code_is_valid(code)) { /* RFC 6455 section 7.4 */
+            fail(session, event, WEFT_EPROTOCOL, "a close frame has a code that may not be sent");
+            return;
+        }
+        if (!weft__utf8_is_valid(bytes + 2, length - 2)) { /* RFC 6455 section 5.5.1 */
+            fail(session, event, WEFT_EPAYLOAD, "a close reason is not UTF-8");
+            return;
+        }
+    }
+    weft__message_clear(&session->message);
+    session->phase =
+        session->phase == WEFT__SESSION_CLOSE_SENT ? WEFT__SESSION_OVER : WEFT__SESSION_CLOSE_RECEIVED;
+    event->close_code = code;
+    bool has_reason = length > 2;
+    deliver(event, WEFT_EVENT_CLOSE, has_reason ? bytes + 2 : no_bytes, has_reason ? length - 2 : 0);
+}
+
+/* A control frame whose payload is all there. */
+static void take_control(weft__session *session, weft_event *event, const weft_frame_header *header,
+                         uint8_t *payload)
+{
+    size_t length = (size_t)header->payload_length;
+    if (header->is_masked) weft__mask(payload, length, header->mask, 0);
+    switch ((weft_opcode)header->opcode) {
+    case WEFT_OPCODE_PING: deliver(event, WEFT_EVENT_PING, payload, length); return;
+    case WEFT_OPCODE_PONG: deliver(event, WEFT_EVENT_PONG, payload, length); return;
+    case WEFT_OPCODE_CLOSE: take_close(session, event, payload, length); return;
+    case WEFT_OPCODE_CONTINUATION:
+    case WEFT_OPCODE_TEXT:
+    case WEFT_OPCODE_BINARY: return; /* data frames take another way */
+    }
+}
+
+static void fail_message(weft__session *session, weft_event *event, weft_status status,
+                         const weft_frame_header *header)
+{
+    const weft__message *message = &session->message;
+    if (status == WEFT_ETOOBIG && message->fragments >= session->config->max_fragments) {
+        char detail[sizeof event->detail];
+        snprintf(detail, sizeof detail, "a message has more than maxFragments %" PRIu32 " frames",
+                 session->config->max_fragments);
+        fail(session, event, status, detail);
+    } else if (status == WEFT_ETOOBIG) {
+        fail_over_limit(session, event, "message", weft__buffer_length(&message->payload) + header->payload_length,
+                        "maxMessageSize", session->config->max_message_size);
+    } else if (status == WEFT_ECONTINUATION) {
+        fail(session, event, status,
+             weft__message_is_under_way(message) ? "a new message begins inside a fragmented one"
+                                                 : "a continuation frame continues nothing");
+    } else if (status == WEFT_EPAYLOAD) {
+        fail(session, event, status, "a text message is not UTF-8");
+    } else {
+        fail(session, event, status, weft_status_text(status));
+    }
+}
+
+static bool begin_data_frame(weft__session *session, weft_event *event, const weft_frame_header *header)
+{
+    weft_status status = weft__message_begin_frame(&session->message, header, session->config);
+    if (status != WEFT_OK) {
+        fail_message(session, event, status, header);
+        return false;
+    }
+    session->frame = *header;
+    session->frame_remaining = header->payload_length;
+    session->is_inside_frame = true;
+    return true;
+}
+
+/* The frame that is under way takes what is there. */
+static void take_payload(weft__session *session, weft_event *event, uint8_t *bytes, size_t length, size_t *used)
+{
+    weft_frame_header *frame = &session->frame;
+    uint64_t done = frame->payload_length - session->frame_remaining;
+    size_t taken = session->frame_remaining < length ? (size_t)session->frame_remaining : length;
+    if (frame->is_masked) weft__mask(bytes, taken, frame->mask, done);
+    *used += taken;
+    session->frame_remaining -= taken;
+
+    weft_status status = weft__message_append(&session->message, bytes, taken);
+    if (status == WEFT_OK && session->frame_remaining > 0) return;
+    if (status == WEFT_OK && frame->is_final) status = weft__message_finish(&session->message);
+    if (status != WEFT_OK) {
+        fail_message(session, event, status, frame);
+        return;
+    }
+    session->is_inside_frame = false;
+    if (!frame->is_final) return;
+    session->message_is_delivered = true;
+    weft__message *message = &session->message;
+    deliver(event, event_of(message->type), weft__buffer_front(&message->payload),
+            weft__buffer_length(&message->payload));
+}
+
+/* The usual case: a whole message in one frame, handed out where it lies. */
+static void take_whole_message(weft__session *session, weft_event *event, const weft_frame_header *header,
+                               uint8_t *payload)
+{
+    size_t length = (size_t)header->payload_length;
+    if (length > session->config->max_message_size) {
+        fail_message(session, event, WEFT_ETOOBIG, header);
+        return;
+    }
+    if (header->is_masked) weft__mask(payload, length, header->mask, 0);
+    if (header->opcode == WEFT_OPCODE_TEXT && !weft__utf8_is_valid(payload, length)) {
+        fail_message(session, event, WEFT_EPAYLOAD, header);
+        return;
+    }
+    deliver(event, event_of((weft_message_type)header->opcode), payload, length);
+}
+
+/* The end of a read cuts a header or a control frame: keeps it raw, for the next read to complete. */
+static void keep_pending(weft__session *session, weft_event *event, const uint8_t *bytes, size_t length)
+{
+    if (!session->pending) session->pending = weft__alloc(WEFT__PENDING_CAPACITY);
+    if (!session->pending) {
+        fail(session, event, WEFT_ENOMEM, weft_status_text(WEFT_ENOMEM));
+        return;
+    }
+    memcpy(session->pending + session->pending_length, bytes, length);
+    session->pending_length = (uint8_t)(session->pending_length + length);
+}
+
+/* Completes what the last read cut. The kept bytes begin a frame and are less than its header or, of a
+ * control frame, less than the whole. */
+static void take_pending(weft__session *session, weft_event *event, const uint8_t *bytes, size_t length,
+                         size_t *used)
+{
+    size_t kept = session->pending_length;
+    size_t added = WEFT__PENDING_CAPACITY - kept < length ? WEFT__PENDING_CAPACITY - kept : length;
+    memcpy(session->pending + kept, bytes, added);
+
+    weft_frame_header header;
+    int header_length = weft_frame_header_read(&header, session->pending, kept + added);
+    if (header_length < 0) {
+        fail_header(session, event, (weft_status)header_length);
+        return;
+    }
+    bool is_control = header_length > 0 && header.opcode >= WEFT_OPCODE_CLOSE;
+    size_t whole = header_length == 0 ? SIZE_MAX : (size_t)header_length;
+    if (header_length > 0 && !accept_header(session, event, &header)) return;
+    if (is_control) whole += (size_t)header.payload_length;
+    if (kept + added < whole && (is_control || header_length == 0)) {
+        session->pending_length = (uint8_t)(kept + added);
+        *used += added;
+        return;
+    }
+    *used += whole - kept;
+    session->pending_length = 0;
+    if (is_control) {
+        take_control(session, event, &header, session->pending + header_length);
+    } else {
+        begin_data_frame(session, event, &header);
+    }
+}
+
+/* One frame from its header on, or the part of it that is there. */
+static void take_frame(weft__session *session, weft_event *event, uint8_t *bytes, size_t length, size_t *used)
+{
+    weft_frame_header header;
+    int header_length = weft_frame_header_read(&header, bytes, length);
+    if (header_length < 0) {
+        fail_header(session, event, (weft_status)header_length);
+        return;
+    }
+    if (header_length == 0) {
+        keep_pending(session, event, bytes, length);
+        *used += length;
+        return;
+    }
+    if (!accept_header(session, event, &header)) return;
+
+    uint8_t *payload = bytes + header_length;
+    size_t available = length - (size_t)header_length;
+    bool is_whole = header.payload_length <= available;
+    if (header.opcode >= WEFT_OPCODE_CLOSE) {
+        if (is_whole) {
+            *used += (size_t)header_length + (size_t)header.payload_length;
+            take_control(session, event, &header, payload);
+        } else {
+            keep_pending(session, event, bytes, length);
+            *used += length;
+        }
+        return;
+    }
+    bool is_alone = header.is_final && header.opcode != WEFT_OPCODE_CONTINUATION &&
+                    !weft__message_is_under_way(&session->message);
+    if (is_whole && is_alone) {
+        *used += (size_t)header_length + (size_t)header.payload_length;
+        take_whole_message(session, event, &header, payload);
+        return;
+    }
+    *used += (size_t)header_length;
+    begin_data_frame(session, event, &header);
+}
+
+static void take_back_what_was_lent(weft__session *session)
+{
+    if (session->message_is_delivered) {
+        weft__message_clear(&session->message);
+        session->message_is_delivered = false;
+    }
+    if (session->pending && session->pending_length == 0) weft__session_forget_pending(session);
+}
+
+void weft__session_next(weft__session *session, weft_event *event, uint8_t *bytes, size_t length, size_t *used)
+{
+    *used = 0;
+    event->type = WEFT_EVENT_NONE;
+    take_back_what_was_lent(session);
+    while (event->type == WEFT_EVENT_NONE && weft__session_can_receive(session)) {
+        size_t left = length - *used;
+        bool is_empty_frame = session->is_inside_frame && session->frame_remaining == 0;
+        if (left == 0 && !is_empty_frame) break;
+        uint8_t *at = left ? bytes + *used : bytes;
+        if (session->is_inside_frame) {
+            take_payload(session, event, at, left, used);
+        } else if (session->pending_length > 0) {
+            take_pending(session, event, at, left, used);
+        } else {
+            take_frame(session, event, at, left, used);
+        }
+    }
+    if (!weft__session_can_receive(session)) *used = length;
+}

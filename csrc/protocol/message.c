@@ -1,0 +1,35 @@
+#include "protocol/message.h"
+
+weft_status weft__message_begin_frame(weft__message *message, const weft_frame_header *header,
+                                      const weft_session_config *limits)
+{
+    bool continues = header->opcode == WEFT_OPCODE_CONTINUATION;
+    if (continues != weft__message_is_under_way(message)) return WEFT_ECONTINUATION;
+    if (message->fragments >= limits->max_fragments) return WEFT_ETOOBIG;
+    uint64_t arrived = weft__buffer_length(&message->payload);
+    if (header->payload_length > limits->max_message_size - arrived) return WEFT_ETOOBIG;
+
+    if (!continues) message->type = (weft_message_type)header->opcode;
+    message->fragments++;
+    return WEFT_OK;
+}
+
+weft_status weft__message_append(weft__message *message, const uint8_t *bytes, size_t length)
+{
+    if (message->type == WEFT_TEXT) {
+        message->utf8 = weft__utf8_continue(message->utf8, bytes, length);
+        if (message->utf8 == WEFT__UTF8_INVALID) return WEFT_EPAYLOAD;
+    }
+    return weft__buffer_append(&message->payload, bytes, length, SIZE_MAX);
+}
+
+weft_status weft__message_finish(const weft__message *message)
+{
+    return message->utf8 == WEFT__UTF8_COMPLETE ? WEFT_OK : WEFT_EPAYLOAD;
+}
+
+void weft__message_clear(weft__message *message)
+{
+    weft__buffer_clear(&message->payload);
+    *message = (weft__message){0};
+}

@@ -1,0 +1,38 @@
+#ifndef WEFT_PROTOCOL_MESSAGE_H
+#define WEFT_PROTOCOL_MESSAGE_H
+
+#include "base/buffer.h"
+#include "protocol/utf8.h"
+#include "weft/session.h"
+
+/** A message that arrives in pieces. All zero: none is under way. */
+typedef struct weft__message {
+    weft__buffer payload;        /**< What has arrived, unmasked. */
+    uint32_t fragments;          /**< Frames so far; 0: no message is under way. */
+    weft__utf8_state utf8;       /**< Of a text message. */
+    weft_message_type type;
+} weft__message;
+
+/** True between the first frame of a message and its last byte. */
+static inline bool weft__message_is_under_way(const weft__message *message)
+{
+    return message->fragments > 0;
+}
+
+/**
+ * Counts a data frame in: WEFT_ECONTINUATION when its opcode does not fit (RFC 6455 section 5.4), WEFT_ETOOBIG
+ * when the message would pass a limit. Nothing is allocated.
+ */
+weft_status weft__message_begin_frame(weft__message *message, const weft_frame_header *header,
+                                      const weft_session_config *limits);
+
+/** Adds unmasked payload. WEFT_EPAYLOAD as soon as text is not UTF-8, or WEFT_ENOMEM. */
+weft_status weft__message_append(weft__message *message, const uint8_t *bytes, size_t length);
+
+/** The last byte is there: WEFT_EPAYLOAD when text ends inside a character. */
+weft_status weft__message_finish(const weft__message *message);
+
+/** Forgets the message and gives its memory back. */
+void weft__message_clear(weft__message *message);
+
+#endif

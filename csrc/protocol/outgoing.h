@@ -1,0 +1,48 @@
+#ifndef WEFT_PROTOCOL_OUTGOING_H
+#define WEFT_PROTOCOL_OUTGOING_H
+
+#include "protocol/session.h"
+
+/** A message on its way out. */
+typedef struct weft__outgoing {
+    const uint8_t *bytes; /**< What is left of the payload. */
+    size_t length;
+    uint8_t opcode;       /**< Of the next frame. */
+    bool is_done;
+} weft__outgoing;
+
+/** One frame of it: send `header`, then `payload` (masked with `mask` by a client). */
+typedef struct weft__outgoing_frame {
+    uint8_t header[WEFT_FRAME_HEADER_MAX];
+    size_t header_length;
+    uint8_t mask[4];
+    const uint8_t *payload;
+    size_t payload_length;
+} weft__outgoing_frame;
+
+/** Starts to cut a message into frames. */
+weft__outgoing weft__outgoing_message(weft_message_type type, const uint8_t *bytes, size_t length);
+
+/** Takes the next frame off; call until `message->is_done`. WEFT_ESYSTEM without random bytes. */
+weft_status weft__session_next_frame(const weft__session *session, weft__outgoing *message,
+                                     weft__outgoing_frame *frame);
+
+/** Bytes that a message of `length` takes on the wire. */
+size_t weft__session_wire_length(const weft__session *session, size_t length);
+
+/** Appends a whole message to `out`, or nothing: WEFT_ECLOSED, WEFT_ENOMEM, WEFT_ESYSTEM. Text is not checked. */
+weft_status weft__session_write_message(weft__session *session, weft__buffer *out, weft_message_type type,
+                                        const uint8_t *bytes, size_t length);
+
+/** Appends a ping or a pong. Errors as weft_session_ping. */
+weft_status weft__session_write_control(weft__session *session, weft__buffer *out, weft_opcode opcode,
+                                        const uint8_t *bytes, size_t length);
+
+/** The rules of weft_session_close about code and reason, nothing written. */
+weft_status weft__session_check_close(uint16_t code, const char *reason, size_t length);
+
+/** Appends the close frame. Errors as weft_session_close. */
+weft_status weft__session_write_close(weft__session *session, weft__buffer *out, uint16_t code,
+                                      const char *reason, size_t length);
+
+#endif

@@ -1,0 +1,121 @@
+#include "protocol/session.h"
+
+#include "base/allocator.h"
+#include "protocol/incoming.h"
+#include "protocol/outgoing.h"
+
+#include <string.h>
+
+struct weft_session {
+    weft__session core;
+    weft_session_config config;
+    weft__buffer output;
+};
+
+void weft__session_init(weft__session *session, const weft_session_config *config)
+{
+    *session = (weft__session){.config = config};
+}
+
+void weft__session_forget_pending(weft__session *session)
+{
+    weft__free(session->pending);
+    session->pending = NULL;
+    session->pending_length = 0;
+}
+
+void weft__session_clear(weft__session *session)
+{
+    weft__message_clear(&session->message);
+    weft__session_forget_pending(session);
+}
+
+void weft_session_config_init(weft_session_config *config)
+{
+    *config = (weft_session_config){
+        .size = sizeof *config,
+        .role = WEFT_SERVER,
+        .max_frame_size = 65536,
+        .max_message_size = 1 << 20,
+        .max_fragments = 131072,
+    };
+}
+
+weft_status weft__session_config_check(const weft_session_config *config)
+{
+    bool role_is_known = config->role == WEFT_CLIENT || config->role == WEFT_SERVER;
+    bool limits_are_positive = config->max_frame_size && config->max_message_size && config->max_fragments;
+    /* Half of the address space is more than any machine holds, and keeps sums of lengths from wrapping. */
+    bool limits_fit = config->max_frame_size <= PTRDIFF_MAX && config->max_message_size <= PTRDIFF_MAX;
+    return role_is_known && limits_are_positive && limits_fit ? WEFT_OK : WEFT_EINVAL;
+}
+
+weft_status weft_session_new(weft_session **out, const weft_session_config *config)
+{
+    *out = NULL;
+    weft_session_config whole;
+    weft_session_config_init(&whole);
+    if (config->size > sizeof whole) return WEFT_EINVAL;
+    memcpy(&whole, config, config->size);
+    if (weft__session_config_check(&whole) != WEFT_OK) return WEFT_EINVAL;
+
+    weft_session *session = weft__alloc_zeroed(sizeof *session);
+    if (!session) return WEFT_ENOMEM;
+    session->config = whole;
+    weft__session_init(&session->core, &session->config);
+    *out = session;
+    return WEFT_OK;
+}
+
+void weft_session_free(weft_session *session)
+{
+    if (!session) return;
+    weft__session_clear(&session->core);
+    weft__buffer_clear(&session->output);
+    weft__free(session);
+}
+
+weft_status weft_session_next(weft_session *session, weft_event *event, uint8_t *bytes, size_t length, size_t *used)
+{
+    weft__session_next(&session->core, event, bytes, length, used);
+    if (event->type != WEFT_EVENT_FAILURE || session->core.phase == WEFT__SESSION_OVER) return WEFT_OK;
+    return weft_session_close(session, event->close_code, event->detail, strlen(event->detail));
+}
+
+weft_status weft_session_send(weft_session *session, weft_message_type type, const uint8_t *bytes, size_t length)
+{
+    if (type != WEFT_TEXT && type != WEFT_BINARY) return WEFT_EINVAL;
+    if (type == WEFT_TEXT && !weft__utf8_is_valid(bytes, length)) return WEFT_EPAYLOAD;
+    return weft__session_write_message(&session->core, &session->output, type, bytes, length);
+}
+
+weft_status weft_session_ping(weft_session *session, const uint8_t *bytes, size_t length)
+{
+    return weft__session_write_control(&session->core, &session->output, WEFT_OPCODE_PING, bytes, length);
+}
+
+weft_status weft_session_pong(weft_session *session, const uint8_t *bytes, size_t length)
+{
+    return weft__session_write_control(&session->core, &session->output, WEFT_OPCODE_PONG, bytes, length);
+}
+
+weft_status weft_session_close(weft_session *session, uint16_t code, const char *reason, size_t length)
+{
+    return weft__session_write_close(&session->core, &session->output, code, reason, length);
+}
+
+void weft_session_output(const weft_session *session, const uint8_t **bytes, size_t *length)
+{
+    *bytes = weft__buffer_front(&session->output);
+    *length = weft__buffer_length(&session->output);
+}
+
+void weft_session_consume_output(weft_session *session, size_t length)
+{
+    weft__buffer_consume(&session->output, length);
+}
+
+bool weft_session_is_over(const weft_session *session)
+{
+    return session->core.phase == WEFT__SESSION_OVER;
+}

@@ -1,0 +1,59 @@
+#ifndef WEFT_PROTOCOL_SESSION_H
+#define WEFT_PROTOCOL_SESSION_H
+
+#include "protocol/message.h"
+
+/** Room for the longest thing that is kept raw: a control frame. */
+enum { WEFT__PENDING_CAPACITY = 6 + WEFT_CONTROL_PAYLOAD_MAX };
+
+/** How far the closing handshake is (RFC 6455 section 7.1). */
+typedef enum weft__session_phase {
+    WEFT__SESSION_OPEN = 0,       /**< No close frame yet. */
+    WEFT__SESSION_CLOSE_SENT,     /**< Ours is out; the peer's is awaited, its messages still count. */
+    WEFT__SESSION_CLOSE_RECEIVED, /**< The peer's is here; ours is due. Input is dropped. */
+    WEFT__SESSION_FAILED,         /**< The peer broke a rule; our close frame is due. Input is dropped. */
+    WEFT__SESSION_OVER,           /**< Nothing is due any more. Input is dropped. */
+} weft__session_phase;
+
+/**
+ * One endpoint, both roles. What the public weft_session adds is an output of its own; here every writer
+ * names the buffer that it appends to. A compressed message passes through two places only: it
+ * is inflated where a finished message becomes an event, and deflated before it is cut into frames.
+ */
+typedef struct weft__session {
+    const weft_session_config *config; /**< Borrowed for the session's life; shared by many. */
+    weft__message message;
+    weft_frame_header frame;           /**< The data frame whose payload is arriving. */
+    uint64_t frame_remaining;          /**< Payload bytes of `frame` to come; meaningful inside a frame. */
+    uint8_t *pending;                  /**< A header or control frame cut by the end of a read, or NULL. */
+    uint8_t pending_length;
+    bool is_inside_frame;
+    bool message_is_delivered;         /**< The last event lent the message's payload out. */
+    uint8_t phase;                     /**< A weft__session_phase. */
+} weft__session;
+
+/** WEFT_EINVAL for a setting out of range. */
+weft_status weft__session_config_check(const weft_session_config *config);
+
+/** A session behind the opening handshake; `config` outlives it. */
+void weft__session_init(weft__session *session, const weft_session_config *config);
+
+/** Gives everything back. */
+void weft__session_clear(weft__session *session);
+
+/** Gives the kept bytes of a cut frame back. */
+void weft__session_forget_pending(weft__session *session);
+
+/** True while messages may be sent. */
+static inline bool weft__session_can_send(const weft__session *session)
+{
+    return session->phase == WEFT__SESSION_OPEN;
+}
+
+/** True when messages of the peer are still to be read. */
+static inline bool weft__session_can_receive(const weft__session *session)
+{
+    return session->phase <= WEFT__SESSION_CLOSE_SENT;
+}
+
+#endif

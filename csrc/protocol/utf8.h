@@ -1,0 +1,40 @@
+#ifndef WEFT_PROTOCOL_UTF8_H
+#define WEFT_PROTOCOL_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * Where a validation stands between two pieces of text: between characters, beyond repair, or inside a
+ * character (then it packs how many bytes are missing and what range the next one must be in).
+ */
+typedef uint32_t weft__utf8_state;
+
+enum {
+    WEFT__UTF8_COMPLETE = 0, /**< All characters so far are whole and valid. */
+    WEFT__UTF8_INVALID = 1,  /**< Some byte was wrong; stays so. */
+};
+
+/** One way to validate the next piece of a text (RFC 3629: no overlong form, no surrogate, at most U+10FFFF). */
+typedef weft__utf8_state (*weft__utf8_kernel)(weft__utf8_state state, const uint8_t *bytes, size_t length);
+
+/** The portable kernel, which every other one is tested against. */
+weft__utf8_state weft__utf8_portable(weft__utf8_state state, const uint8_t *bytes, size_t length);
+
+/** The kernel in use; set before the first connection, then only read. */
+extern weft__utf8_kernel weft__utf8_current;
+
+/** The state after `length` more bytes; starts with WEFT__UTF8_COMPLETE. A wrong byte is found at once. */
+static inline weft__utf8_state weft__utf8_continue(weft__utf8_state state, const uint8_t *bytes, size_t length)
+{
+    return weft__utf8_current(state, bytes, length);
+}
+
+/** True when `bytes` are whole, valid UTF-8. */
+static inline bool weft__utf8_is_valid(const uint8_t *bytes, size_t length)
+{
+    return weft__utf8_continue(WEFT__UTF8_COMPLETE, bytes, length) == WEFT__UTF8_COMPLETE;
+}
+
+#endif
