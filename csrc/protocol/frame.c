@@ -45,6 +45,15 @@ static weft_status check_start(const uint8_t *bytes, size_t length)
     return WEFT_OK;
 }
 
+/* A 64-bit length in the first `length` bytes of a header: its top bit is zero and it does not fit into
+ * 16 bits (RFC 6455 section 5.2). Six bytes show both, the last two change neither. */
+static bool long_length_is_wrong(const uint8_t *bytes, size_t length)
+{
+    static const uint8_t short_length[6];
+    if (length > 2 && bytes[2] & 0x80) return true;
+    return length >= 8 && memcmp(bytes + 2, short_length, sizeof short_length) == 0;
+}
+
 int weft_frame_header_read(weft_frame_header *out, const uint8_t *bytes, size_t length)
 {
     if (length == 0) return 0;
@@ -56,12 +65,11 @@ int weft_frame_header_read(weft_frame_header *out, const uint8_t *bytes, size_t 
     size_t used = 2;
     if (payload_length >= LENGTH_IS_16_BIT) {
         size_t width = payload_length == LENGTH_IS_16_BIT ? 2 : 8;
-        uint64_t shortest = width == 2 ? LENGTH_IS_16_BIT : UINT64_C(0x10000);
-        if (width == 8 && length > 2 && bytes[2] & 0x80) return WEFT_EPROTOCOL;
+        if (width == 8 && long_length_is_wrong(bytes, length)) return WEFT_EPROTOCOL;
         if (length < used + width) return 0;
         payload_length = read_big_endian(bytes + used, width);
         /* RFC 6455 section 5.2: the minimal number of bytes must be used. */
-        if (payload_length < shortest) return WEFT_EPROTOCOL;
+        if (payload_length < LENGTH_IS_16_BIT) return WEFT_EPROTOCOL;
         used += width;
     }
     bool is_masked = bytes[1] & MASK_BIT;
