@@ -1,0 +1,352 @@
+#include "net/stream_internal.h"
+
+#include "base/allocator.h"
+
+#include <string.h>
+
+enum {
+    FLUSH_ABOVE = 64 * 1024, /* output is sent before the turn ends when there is more */
+    SPANS_AT_ONCE = 16,
+};
+
+/* A write that the system did not take at once, with the bytes that it sends. */
+typedef struct waiting_write {
+    uv_write_t request;
+    weft__stream *stream;
+    weft__buffer *buffer; /* borrowed from the loop */
+} waiting_write;
+
+static void flush(weft__turn_end_hook *hook);
+static weft_status send_gathered(weft__stream *stream, const weft__span *spans, size_t count);
+static const weft__stream_kind plain;
+
+weft__stream *weft__stream_new(weft_loop *loop)
+{
+    weft__stream *stream = weft__alloc_zeroed(sizeof *stream);
+    if (!stream) return NULL;
+    stream->kind = &plain;
+    stream->loop = loop;
+    weft__link_init(&stream->flush.link);
+    stream->flush.run = flush;
+    uv_tcp_init(loop->uv, &stream->uv.tcp);
+    stream->uv.handle.data = stream;
+    weft__loop_retain(loop);
+    return stream;
+}
+
+void weft__stream_set_owner(weft__stream *stream, const weft__stream_events *events, void *owner)
+{
+    stream->events = events;
+    stream->owner = owner;
+}
+
+weft_loop *weft__stream_loop(const weft__stream *stream)
+{
+    return stream->loop;
+}
+
+/* The owner hears of it at the end of the turn, never from within its own call. */
+static void break_stream(weft__stream *stream, const char *detail)
+{
+    if (stream->is_broken || stream->is_closed) return;
+    stream->is_broken = true;
+    stream->break_detail = detail;
+    weft__stream_stop_reading(stream);
+    weft__turn_at_end(stream->loop, &stream->flush);
+}
+
+/* -- reading ----------------------------------------------------------------------------------- */
+
+static void lend_receive_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+    (void)suggested;
+    weft__stream *stream = handle->data;
+    *out = uv_buf_init((char *)stream->loop->receive_buffer, WEFT__RECEIVE_BUFFER);
+}
+
+static void on_readable(uv_stream_t *handle, ssize_t count, const uv_buf_t *buffer)
+{
+    weft__stream *stream = handle->data;
+    weft_loop *loop = stream->loop;
+    if (count == 0) return;
+    weft__turn_begin(loop);
+    if (count > 0) {
+        stream->kind->receive(stream, (uint8_t *)buffer->base, (size_t)count);
+    } else if (count == UV_EOF) {
+        weft__stream_stop_reading(stream);
+        stream->events->on_end(stream->owner, WEFT_OK, "the peer ended the stream");
+    } else {
+        break_stream(stream, uv_strerror((int)count));
+    }
+    weft__turn_end(loop);
+}
+
+void weft__stream_start_reading(weft__stream *stream)
+{
+    if (stream->is_reading || stream->is_broken || stream->is_closed) return;
+    stream->is_reading = true;
+    uv_read_start(&stream->uv.stream, lend_receive_buffer, on_readable);
+}
+
+void weft__stream_stop_reading(weft__stream *stream)
+{
+    if (!stream->is_reading) return;
+    stream->is_reading = false;
+    uv_read_stop(&stream->uv.stream);
+}
+
+/* -- writing ----------------------------------------------------------------------------------- */
+
+static void count_unsent(weft__stream *stream)
+{
+    size_t waiting = stream->writes_waiting ? uv_stream_get_write_queue_size(&stream->uv.stream) : 0;
+    size_t gathered = stream->writes_waiting && stream->output ? weft__buffer_length(stream->output) : 0;
+    atomic_store_explicit(&stream->unsent, waiting + gathered, memory_order_relaxed);
+}
+
+size_t weft__stream_unsent(const weft__stream *stream)
+{
+    return atomic_load_explicit(&stream->unsent, memory_order_relaxed);
+}
+
+static void return_output(weft__stream *stream)
+{
+    if (!stream->output) return;
+    weft__loop_return_buffer(stream->loop, stream->output);
+    stream->output = NULL;
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+    waiting_write *write = request->data;
+    weft__stream *stream = write->stream;
+    weft_loop *loop = stream->loop;
+    weft__turn_begin(loop);
+    weft__loop_return_buffer(loop, write->buffer);
+    weft__free(write);
+    stream->writes_waiting--;
+    if (!stream->is_closed) {
+        if (status != 0) break_stream(stream, uv_strerror(status));
+        if (stream->output) send_gathered(stream, NULL, 0);
+        count_unsent(stream);
+        if (!stream->writes_waiting && !stream->is_broken) stream->events->on_drain(stream->owner);
+    }
+    weft__turn_end(loop);
+}
+
+/* Waits until the system takes the whole of `buffer`, which is the write's from now on. */
+static weft_status wait_for_system(weft__stream *stream, weft__buffer *buffer)
+{
+    waiting_write *write = weft__alloc(sizeof *write);
+    if (!write) return WEFT_ENOMEM;
+    write->stream = stream;
+    write->buffer = buffer;
+    write->request.data = write;
+    uv_buf_t bytes = {.base = (char *)weft__buffer_front(buffer), .len = weft__buffer_length(buffer)};
+    if (uv_write(&write->request, &stream->uv.stream, &bytes, 1, on_written) != 0) {
+        weft__free(write);
+        return WEFT_ESYSTEM;
+    }
+    stream->writes_waiting++;
+    return WEFT_OK;
+}
+
+/* Copies what the system left of `spans`, of which it took `taken` bytes. */
+static weft_status keep_rest(weft__buffer *buffer, const weft__span *spans, size_t count, size_t taken)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t skipped = taken < spans[i].length ? taken : spans[i].length;
+        taken -= skipped;
+        weft_status status =
+            weft__buffer_append(buffer, spans[i].bytes + skipped, spans[i].length - skipped, SIZE_MAX);
+        if (status != WEFT_OK) return status;
+    }
+    return WEFT_OK;
+}
+
+static size_t total_length(const weft__span *spans, size_t count)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) total += spans[i].length;
+    return total;
+}
+
+/* Hands `count` spans, at most SPANS_AT_ONCE, to the system; `*taken` says how far it went. */
+static weft_status try_write(weft__stream *stream, const weft__span *spans, size_t count, size_t *taken)
+{
+    uv_buf_t buffers[SPANS_AT_ONCE];
+    *taken = 0;
+    for (size_t i = 0; i < count; i++) {
+        buffers[i] = (uv_buf_t){.base = (char *)spans[i].bytes, .len = spans[i].length};
+    }
+    int written = uv_try_write(&stream->uv.stream, buffers, (unsigned)count);
+    if (written == UV_EAGAIN) return WEFT_OK;
+    if (written < 0) {
+        break_stream(stream, uv_strerror(written));
+        return WEFT_ELOST;
+    }
+    *taken = (size_t)written;
+    return WEFT_OK;
+}
+
+/* Keeps the rest in a buffer that the loop lends, and waits for the system. */
+static weft_status queue_rest(weft__stream *stream, const weft__span *spans, size_t count, size_t taken)
+{
+    weft__buffer *buffer = weft__loop_borrow_buffer(stream->loop);
+    weft_status status = buffer ? keep_rest(buffer, spans, count, taken) : WEFT_ENOMEM;
+    if (status == WEFT_OK) status = wait_for_system(stream, buffer);
+    if (status == WEFT_OK) return WEFT_OK;
+    if (buffer) weft__loop_return_buffer(stream->loop, buffer);
+    break_stream(stream, weft_status_text(status));
+    return status;
+}
+
+weft_status weft__stream_send_raw(weft__stream *stream, const weft__span *spans, size_t count)
+{
+    while (count > 0) {
+        size_t batch = count < SPANS_AT_ONCE ? count : SPANS_AT_ONCE;
+        size_t taken;
+        weft_status status = try_write(stream, spans, batch, &taken);
+        if (status != WEFT_OK) return status;
+        if (taken < total_length(spans, batch)) return queue_rest(stream, spans, count, taken);
+        spans += batch;
+        count -= batch;
+    }
+    return WEFT_OK;
+}
+
+/* Output that waits behind a write is left alone until that write is done: order and fewer calls. */
+static weft_status send_gathered(weft__stream *stream, const weft__span *spans, size_t count)
+{
+    if (stream->is_broken || stream->is_closed) return WEFT_ELOST;
+    if (stream->writes_waiting) {
+        weft__buffer *output = count ? weft__stream_output(stream) : NULL;
+        if (count && !output) return WEFT_ENOMEM;
+        weft_status status = keep_rest(output, spans, count, 0);
+        if (status != WEFT_OK) break_stream(stream, weft_status_text(status));
+        count_unsent(stream);
+        return status;
+    }
+    weft_status status = stream->kind->send(stream, spans, count);
+    if (stream->output) return_output(stream);
+    count_unsent(stream);
+    return status;
+}
+
+static void flush(weft__turn_end_hook *hook)
+{
+    weft__stream *stream = WEFT__CONTAINER(hook, weft__stream, flush);
+    if (stream->is_closed) return;
+    if (stream->output) send_gathered(stream, NULL, 0);
+    if (!stream->is_broken || !stream->break_detail) return;
+    const char *detail = stream->break_detail;
+    stream->break_detail = NULL;
+    return_output(stream);
+    stream->events->on_end(stream->owner, WEFT_ELOST, detail);
+}
+
+weft__buffer *weft__stream_output(weft__stream *stream)
+{
+    bool is_large = stream->output && weft__buffer_length(stream->output) > FLUSH_ABOVE;
+    if (is_large && !stream->writes_waiting) send_gathered(stream, NULL, 0);
+    if (!stream->output) stream->output = weft__loop_borrow_buffer(stream->loop);
+    if (stream->output) weft__turn_at_end(stream->loop, &stream->flush);
+    return stream->output;
+}
+
+weft_status weft__stream_write(weft__stream *stream, const weft__span *spans, size_t count)
+{
+    return send_gathered(stream, spans, count);
+}
+
+/* -- plain streams ----------------------------------------------------------------------------- */
+
+static void plain_receive(weft__stream *stream, uint8_t *bytes, size_t length)
+{
+    stream->events->on_read(stream->owner, bytes, length);
+}
+
+static weft_status plain_send(weft__stream *stream, const weft__span *spans, size_t count)
+{
+    weft__span all[SPANS_AT_ONCE];
+    size_t used = 0;
+    if (stream->output) {
+        all[used++] = (weft__span){weft__buffer_front(stream->output), weft__buffer_length(stream->output)};
+    }
+    /* The output and the first spans leave together; the rest follows. */
+    size_t joined = count < SPANS_AT_ONCE - used ? count : SPANS_AT_ONCE - used;
+    for (size_t i = 0; i < joined; i++) all[used++] = spans[i];
+    weft_status status = weft__stream_send_raw(stream, all, used);
+    if (status != WEFT_OK || joined == count) return status;
+    if (!stream->writes_waiting) return weft__stream_send_raw(stream, spans + joined, count - joined);
+    return queue_rest(stream, spans + joined, count - joined, 0);
+}
+
+static void plain_finish(weft__stream *stream)
+{
+    (void)stream;
+}
+
+static void plain_clear(weft__stream *stream)
+{
+    (void)stream;
+}
+
+static const weft__stream_kind plain = {plain_receive, plain_send, plain_finish, plain_clear};
+
+/* -- the end ----------------------------------------------------------------------------------- */
+
+static void on_shut_down(uv_shutdown_t *request, int status)
+{
+    (void)status; /* a stream that cannot be shut down is broken, and reading tells so */
+    weft__free(request);
+}
+
+void weft__stream_shut_down(weft__stream *stream)
+{
+    if (stream->is_broken || stream->is_closed) return;
+    stream->kind->finish(stream);
+    if (stream->output && stream->writes_waiting) { /* behind the write that waits, before the end */
+        weft__buffer *last = stream->output;
+        stream->output = NULL;
+        if (wait_for_system(stream, last) != WEFT_OK) weft__loop_return_buffer(stream->loop, last);
+    } else if (stream->output) {
+        send_gathered(stream, NULL, 0);
+    }
+    uv_shutdown_t *request = weft__alloc(sizeof *request);
+    if (request && uv_shutdown(request, &stream->uv.stream, on_shut_down) == 0) return;
+    weft__free(request);
+    break_stream(stream, "the stream could not be shut down");
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    weft__stream *stream = handle->data;
+    weft_loop *loop = stream->loop;
+    weft__free(stream);
+    weft__loop_release(loop);
+}
+
+static bool begin_close(weft__stream *stream)
+{
+    if (!stream || stream->is_closed) return false;
+    weft__stream_stop_reading(stream);
+    stream->is_closed = true;
+    weft__link_remove(&stream->flush.link);
+    return_output(stream);
+    stream->kind->clear(stream);
+    return true;
+}
+
+void weft__stream_close(weft__stream *stream)
+{
+    if (!begin_close(stream)) return;
+    uv_close(&stream->uv.handle, on_closed);
+}
+
+void weft__stream_reset(weft__stream *stream)
+{
+    if (!begin_close(stream)) return;
+    if (uv_tcp_close_reset(&stream->uv.tcp, on_closed) == 0) return;
+    uv_close(&stream->uv.handle, on_closed); /* being shut down already */
+}
