@@ -41,6 +41,12 @@ bool weft__string_equals(weft_string string, const char *text);
 /** The same, ASCII letters in any case. */
 bool weft__string_equals_ignoring_case(weft_string string, const char *text);
 
+/** Two views of the same bytes. */
+bool weft__string_is_same(weft_string one, weft_string other);
+
+/** The same, ASCII letters in any case. */
+bool weft__string_is_same_ignoring_case(weft_string one, weft_string other);
+
 /** Without spaces and tabs at both ends. */
 weft_string weft__string_trim(weft_string string);
 
