@@ -2,18 +2,9 @@
 #define WEFT_HTTP_HEAD_H
 
 #include "http/fields.h"
+#include "http/problem.h"
 
 enum { WEFT__NO_CONTENT_LENGTH = -1 };
-
-/** Why an HTTP message or an opening handshake was refused. */
-typedef struct weft__problem {
-    uint16_t http_status; /**< What a server answers; 0 on the client's side. */
-    char text[160];       /**< One sentence without a full stop, closed by a NUL; never holds bytes of the peer that are not printable ASCII. */
-} weft__problem;
-
-/** Fills `problem`; the text is cut at its size and unprintable bytes become '?'. Always returns WEFT_EHTTP. */
-weft_status weft__problem_set(weft__problem *problem, uint16_t http_status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 
 /** Ceilings of one head. */
 typedef struct weft__head_limits {
@@ -45,24 +36,27 @@ typedef struct weft__head {
  * origin-form, absolute-form (http, https, ws, wss) or `*` for OPTIONS as target.
  * One empty line before the request line is passed over (RFC 9112 section 2.2).
  *
- * A limit is refused as soon as the bytes at hand pass it, whole or not. Bytes that can no longer
- * become a valid head are refused at once.
+ * Host is `host[:port]` and, where the target names an authority too, the same one.
+ *
+ * A limit is refused as soon as the bytes at hand pass it, whole or not. So is a byte that no head can have
+ * in its place; what only a whole element or head shows is refused with its last byte. The verdict is the
+ * same however the bytes were cut, so a caller may parse again from the start with every new piece.
  *
  * Returns the bytes of the head, 0 when its end has not arrived, WEFT_EHTTP with `problem`
- * filled (400, 414, 431, 501 for another coding, 505 for another HTTP version), or WEFT_ENOMEM.
- * `head` is cleared unless the result is positive; then weft__head_clear is due.
+ * filled (400, 414, 431, 501 for another coding or a method over 32 characters, 505 for another HTTP
+ * version), or WEFT_ENOMEM. `head` is cleared unless the result is positive; then weft__head_clear is due.
  */
 int64_t weft__head_parse_request(weft__head *head, const char *bytes, size_t length,
                                  const weft__head_limits *limits, weft__problem *problem);
 
-/** The same for a response; `problem->http_status` stays 0. Limits: max_uri_length bounds the status line. */
+/**
+ * The same for a response, without an empty line before it; `problem->http_status` stays 0.
+ * Limits: max_uri_length bounds the status line.
+ */
 int64_t weft__head_parse_response(weft__head *head, const char *bytes, size_t length,
                                   const weft__head_limits *limits, weft__problem *problem);
 
 /** Gives the memory of the field list back. */
 void weft__head_clear(weft__head *head);
-
-/** The standard phrase of a status (RFC 9110 section 15), "" when it has none. */
-const char *weft__reason_phrase(uint16_t status);
 
 #endif
