@@ -1,0 +1,28 @@
+#ifndef WEFT_HTTP_RESPONSE_H
+#define WEFT_HTTP_RESPONSE_H
+
+#include "base/buffer.h"
+
+/** A plain HTTP answer. */
+typedef struct weft__response {
+    uint16_t status;       /**< 100 to 999. */
+    bool keep_alive;       /**< false: `Connection: close`. */
+    bool head_request;     /**< Content-Length as for GET, no body (RFC 9110 section 9.3.2). */
+    uint8_t minor_version; /**< Of the request: a 1.0 client is told keep-alive in so many words. */
+    weft_string server;    /**< Value of Server; empty: no field. */
+    weft_string body;
+    const weft_field *fields;
+    size_t field_count;
+} weft__response;
+
+/**
+ * Appends a whole response with Content-Length (left out for 1xx, 204 and 304, which have no body).
+ * WEFT_EINVAL (the status, or a field that weft__upgrade_check_fields would refuse to spell out) and
+ * WEFT_ENOMEM append nothing.
+ */
+weft_status weft__response_write(weft__buffer *out, const weft__response *response);
+
+/** The standard phrase of a status (RFC 9110 section 15), "" when it has none. */
+const char *weft__reason_phrase(uint16_t status);
+
+#endif
