@@ -1,0 +1,66 @@
+#include "check.h"
+
+#include "http/origin.h"
+
+static bool is_same(const char *host, const char *origin, bool secure)
+{
+    weft__head head = {0};
+    if (host) weft__fields_add(&head.fields, weft__string("Host"), weft__string(host));
+    if (origin) weft__fields_add(&head.fields, weft__string("origin"), weft__string(origin));
+    bool same = weft__upgrade_is_same_origin(&head, secure);
+    weft__head_clear(&head);
+    return same;
+}
+
+static void test_a_request_without_origin_is_from_no_browser(void **state)
+{
+    (void)state;
+    assert_true(is_same("a", NULL, false));
+    assert_true(is_same(NULL, NULL, true));
+}
+
+static void test_the_same_host_and_port_are_the_same_origin(void **state)
+{
+    (void)state;
+    assert_true(is_same("Example.org", "http://example.ORG", false));
+    assert_true(is_same("a:80", "http://a", false));
+    assert_true(is_same("a", "https://a:443", true));
+    assert_true(is_same("[::1]:8080", "http://[::1]:8080", false));
+}
+
+static void test_other_schemes_hosts_and_ports_are_foreign(void **state)
+{
+    (void)state;
+    static const char *const foreign[] = {
+        "null",       "",          "http://b",  "http://a:81", "https://a", "http://a.b", "http://a/",
+        "http://a@b", "http://aa", "http://",   "ws://a",      "http:a",    "a",          "http://a http://b",
+        "http://a,",  "http:///a", "file:///a", "http://a?b",  "http://a#", "http://a:",  "http://a:0",
+    };
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        assert_false(is_same("a", foreign[i], false));
+    }
+    assert_false(is_same("a", "http://a", true));
+    assert_false(is_same(NULL, "http://a", false));
+}
+
+static void test_a_repeated_origin_is_foreign(void **state)
+{
+    (void)state;
+    weft__head head = {0};
+    weft__fields_add(&head.fields, weft__string("Host"), weft__string("a"));
+    weft__fields_add(&head.fields, weft__string("Origin"), weft__string("http://a"));
+    weft__fields_add(&head.fields, weft__string("Origin"), weft__string("http://a"));
+    assert_false(weft__upgrade_is_same_origin(&head, false));
+    weft__head_clear(&head);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_request_without_origin_is_from_no_browser),
+        cmocka_unit_test(test_the_same_host_and_port_are_the_same_origin),
+        cmocka_unit_test(test_other_schemes_hosts_and_ports_are_foreign),
+        cmocka_unit_test(test_a_repeated_origin_is_foreign),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
