@@ -19,6 +19,17 @@ static uint16_t close_code_for(weft_status status)
     }
 }
 
+/* Field by field: clearing the detail with the rest would cost more than a small frame. */
+static void reset(weft_event *event)
+{
+    event->type = WEFT_EVENT_NONE;
+    event->bytes = no_bytes;
+    event->length = 0;
+    event->close_code = 0;
+    event->status = WEFT_OK;
+    event->detail[0] = '\0';
+}
+
 /* RFC 6455 section 7.1.7: everything after a violation is dropped, and one close frame is due. */
 static void fail(weft__session *session, weft_event *event, weft_status status, const char *detail)
 {
@@ -36,7 +47,8 @@ static void fail_over_limit(weft__session *session, weft_event *event, const cha
                             const char *limit_name, uint64_t limit)
 {
     char detail[sizeof event->detail];
-    snprintf(detail, sizeof detail, "%s of %" PRIu64 " bytes is over %s %" PRIu64, what, size, limit_name, limit);
+    snprintf(detail, sizeof detail, "%s of %" PRIu64 " bytes is over %s %" PRIu64, what, size, limit_name,
+             limit);
     fail(session, event, WEFT_ETOOBIG, detail);
 }
 
@@ -65,7 +77,9 @@ static bool accept_header(weft__session *session, weft_event *event, const weft_
         fail(session, event, WEFT_EPROTOCOL, "a reserved bit is set and no extension was negotiated");
         return false;
     }
-    if (header->payload_length > session->config->max_frame_size) {
+    /* RFC 6455 section 5.5 bounds control frames already; a close must get through whatever the limit. */
+    bool is_control = header->opcode >= WEFT_OPCODE_CLOSE;
+    if (!is_control && header->payload_length > session->config->max_frame_size) {
         fail_over_limit(session, event, "frame", header->payload_length, "maxFrameSize",
                         session->config->max_frame_size);
         return false;
@@ -77,7 +91,8 @@ static void fail_header(weft__session *session, weft_event *event, weft_status s
 {
     fail(session, event, status,
          status == WEFT_ECONTROL ? "a control frame is longer than 125 bytes"
-                                 : "a frame header has a reserved opcode, a fragmented control frame or a bad length");
+                                 : "a frame header has a reserved opcode, a fragmented control frame or a "
+                                   "bad length");
 }
 
 static void take_close(weft__session *session, weft_event *event, const uint8_t *bytes, size_t length)
@@ -132,8 +147,8 @@ static void fail_message(weft__session *session, weft_event *event, weft_status 
                  session->config->max_fragments);
         fail(session, event, status, detail);
     } else if (status == WEFT_ETOOBIG) {
-        fail_over_limit(session, event, "message", weft__buffer_length(&message->payload) + header->payload_length,
-                        "maxMessageSize", session->config->max_message_size);
+        uint64_t size = weft__buffer_length(&message->payload) + header->payload_length;
+        fail_over_limit(session, event, "message", size, "maxMessageSize", session->config->max_message_size);
     } else if (status == WEFT_ECONTINUATION) {
         fail(session, event, status,
              weft__message_is_under_way(message) ? "a new message begins inside a fragmented one"
@@ -159,7 +174,8 @@ static bool begin_data_frame(weft__session *session, weft_event *event, const we
 }
 
 /* The frame that is under way takes what is there. */
-static void take_payload(weft__session *session, weft_event *event, uint8_t *bytes, size_t length, size_t *used)
+static void take_payload(weft__session *session, weft_event *event, uint8_t *bytes, size_t length,
+                         size_t *used)
 {
     weft_frame_header *frame = &session->frame;
     uint64_t done = frame->payload_length - session->frame_remaining;
@@ -294,10 +310,11 @@ static void take_back_what_was_lent(weft__session *session)
     if (session->pending && session->pending_length == 0) weft__session_forget_pending(session);
 }
 
-void weft__session_next(weft__session *session, weft_event *event, uint8_t *bytes, size_t length, size_t *used)
+void weft__session_next(weft__session *session, weft_event *event, uint8_t *bytes, size_t length,
+                        size_t *used)
 {
     *used = 0;
-    event->type = WEFT_EVENT_NONE;
+    reset(event);
     take_back_what_was_lent(session);
     while (event->type == WEFT_EVENT_NONE && weft__session_can_receive(session)) {
         size_t left = length - *used;
