@@ -20,8 +20,8 @@ static inline bool weft__message_is_under_way(const weft__message *message)
 }
 
 /**
- * Counts a data frame in: WEFT_ECONTINUATION when its opcode does not fit (RFC 6455 section 5.4), WEFT_ETOOBIG
- * when the message would pass a limit. Nothing is allocated.
+ * Counts a data frame in: WEFT_ECONTINUATION when its opcode does not fit (RFC 6455 section 5.4),
+ * WEFT_ETOOBIG when the message would pass a limit. Nothing is allocated.
  */
 weft_status weft__message_begin_frame(weft__message *message, const weft_frame_header *header,
                                       const weft_session_config *limits);

@@ -16,7 +16,7 @@ enum {
     WEFT__UTF8_INVALID = 1,  /**< Some byte was wrong; stays so. */
 };
 
-/** One way to validate the next piece of a text (RFC 3629: no overlong form, no surrogate, at most U+10FFFF). */
+/** One way to validate the next piece of a text (RFC 3629: shortest forms, no surrogate, up to U+10FFFF). */
 typedef weft__utf8_state (*weft__utf8_kernel)(weft__utf8_state state, const uint8_t *bytes, size_t length);
 
 /** The portable kernel, which every other one is tested against. */
@@ -26,7 +26,8 @@ weft__utf8_state weft__utf8_portable(weft__utf8_state state, const uint8_t *byte
 extern weft__utf8_kernel weft__utf8_current;
 
 /** The state after `length` more bytes; starts with WEFT__UTF8_COMPLETE. A wrong byte is found at once. */
-static inline weft__utf8_state weft__utf8_continue(weft__utf8_state state, const uint8_t *bytes, size_t length)
+static inline weft__utf8_state weft__utf8_continue(weft__utf8_state state, const uint8_t *bytes,
+                                                   size_t length)
 {
     return weft__utf8_current(state, bytes, length);
 }

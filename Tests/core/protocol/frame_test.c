@@ -118,7 +118,8 @@ static void assert_refused(const wrong_header *cases, size_t count)
         if (i & 1) wrong.bytes[1] |= 0x80;
         weft_frame_header read;
         size_t decided_at;
-        assert_int_equal(read_at_every_cut(&read, &decided_at, wrong.bytes, sizeof wrong.bytes), wrong.status);
+        int verdict = read_at_every_cut(&read, &decided_at, wrong.bytes, sizeof wrong.bytes);
+        assert_int_equal(verdict, wrong.status);
         assert_int_equal(decided_at, wrong.decided_at);
     }
 }

@@ -52,7 +52,7 @@ static void test_every_length_alignment_and_offset_equals_the_byte_loop(void **s
 static void test_offsets_beyond_32_bits_keep_the_key_in_step(void **state)
 {
     (void)state;
-    static const uint64_t offsets[] = {UINT32_MAX, UINT64_C(0x100000001), INT64_MAX, UINT64_MAX - 1, UINT64_MAX};
+    static const uint64_t offsets[] = {UINT32_MAX, UINT64_C(0x100000001), INT64_MAX, UINT64_MAX - 1};
     for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) check_one(37, 1, offsets[i]);
 }
 
