@@ -1,0 +1,178 @@
+#include "http/offer.h"
+
+#include "http/writer.h"
+
+#include <openssl/crypto.h>
+#include <stdio.h>
+
+static bool list_holds(weft_string list, weft_string wanted)
+{
+    weft_string element;
+    while (weft__list_next(&list, &element)) {
+        if (weft__string_is_same(element, wanted)) return true;
+    }
+    return false;
+}
+
+bool weft__upgrade_is_subprotocol_list(weft_string list)
+{
+    weft_string element;
+    if (weft__string_trim(list).length != list.length) return false;
+    while (weft__list_next(&list, &element)) {
+        if (!weft__is_token(element) || list_holds(list, element)) return false;
+    }
+    return true;
+}
+
+static void write_request_line(weft__writer *writer, const weft__url *url)
+{
+    weft__writer_text(writer, "GET ");
+    if (url->path.length == 0) weft__writer_text(writer, "/");
+    weft__writer_string(writer, url->path);
+    if (url->has_query) weft__writer_text(writer, "?");
+    weft__writer_string(writer, url->query);
+    weft__writer_text(writer, " HTTP/1.1\r\n");
+}
+
+static void write_own_host(weft__writer *writer, const weft__url *url)
+{
+    char port[16];
+    weft__writer_text(writer, url->host_is_ipv6 ? "Host: [" : "Host: ");
+    /* A socket's path is no host; servers behind one expect a name all the same. */
+    weft__writer_string(writer, url->unix_socket ? weft__string("localhost") : url->host);
+    if (url->host_is_ipv6) weft__writer_text(writer, "]");
+    snprintf(port, sizeof port, ":%u", (unsigned)url->port);
+    if (!url->port_is_default) weft__writer_text(writer, port);
+    weft__writer_text(writer, "\r\n");
+}
+
+static bool is_host(const weft_field *field)
+{
+    return weft__string_equals_ignoring_case(field->name, "Host");
+}
+
+/* RFC 9110 section 7.2: Host comes first. */
+static void write_host(weft__writer *writer, const weft__upgrade_offer *offer)
+{
+    for (size_t i = 0; i < offer->field_count; i++) {
+        if (is_host(&offer->fields[i])) {
+            weft__writer_fields(writer, &offer->fields[i], 1);
+            return;
+        }
+    }
+    write_own_host(writer, offer->url);
+}
+
+weft_status weft__upgrade_write_request(weft__buffer *out, const weft__upgrade_offer *offer,
+                                        const char key[WEFT__KEY_LENGTH + 1])
+{
+    weft__writer writer = weft__writer_begin(out);
+    write_request_line(&writer, offer->url);
+    write_host(&writer, offer);
+    weft__writer_text(&writer, "Upgrade: websocket\r\nConnection: Upgrade\r\n");
+    weft__writer_optional(&writer, "Sec-WebSocket-Key", weft__string(key));
+    weft__writer_text(&writer, "Sec-WebSocket-Version: 13\r\n");
+    weft__writer_optional(&writer, "Sec-WebSocket-Protocol", offer->subprotocols);
+    weft__writer_optional(&writer, "Sec-WebSocket-Extensions", offer->extensions);
+    for (size_t i = 0; i < offer->field_count; i++) {
+        if (!is_host(&offer->fields[i])) weft__writer_fields(&writer, &offer->fields[i], 1);
+    }
+    weft__writer_text(&writer, "\r\n");
+    return weft__writer_end(&writer);
+}
+
+static weft_string extension_name(weft_string extension)
+{
+    size_t end = 0;
+    while (end < extension.length && extension.bytes[end] != ';')
+        end++;
+    return weft__string_trim((weft_string){extension.bytes, end});
+}
+
+static bool offers_extension(weft_string offered, weft_string name)
+{
+    weft_string element;
+    while (weft__list_next(&offered, &element)) {
+        if (weft__string_is_same(extension_name(element), name)) return true;
+    }
+    return false;
+}
+
+static bool extensions_were_offered(const weft__head *answer, const weft__upgrade_offer *offer)
+{
+    for (size_t i = 0; i < answer->fields.count; i++) {
+        const weft_field *field = &answer->fields.items[i];
+        if (!weft__string_equals_ignoring_case(field->name, "Sec-WebSocket-Extensions")) continue;
+        weft_string rest = field->value;
+        weft_string element;
+        while (weft__list_next(&rest, &element)) {
+            if (!offers_extension(offer->extensions, extension_name(element))) return false;
+        }
+    }
+    return true;
+}
+
+static const char *check_subprotocol(const weft__head *answer, weft_string offered, weft_string *chosen)
+{
+    size_t count = weft__fields_count(&answer->fields, "Sec-WebSocket-Protocol");
+    if (count > 1) return "answer repeats Sec-WebSocket-Protocol";
+    if (count == 0) return offered.length == 0 ? NULL : "answer chooses none of the offered subprotocols";
+    weft_string value = weft__fields_find(&answer->fields, "Sec-WebSocket-Protocol")->value;
+    if (!list_holds(offered, value)) return "answer chooses a subprotocol that was not offered";
+    *chosen = value;
+    return NULL;
+}
+
+static const char *check_accept(const weft__head *answer, const char *expected)
+{
+    size_t count = weft__fields_count(&answer->fields, "Sec-WebSocket-Accept");
+    if (count == 0) return "answer has no Sec-WebSocket-Accept";
+    if (count > 1) return "answer repeats Sec-WebSocket-Accept";
+    weft_string value = weft__fields_find(&answer->fields, "Sec-WebSocket-Accept")->value;
+    bool is_right =
+        value.length == WEFT__ACCEPT_LENGTH && CRYPTO_memcmp(value.bytes, expected, WEFT__ACCEPT_LENGTH) == 0;
+    return is_right ? NULL : "Sec-WebSocket-Accept does not belong to the key that was sent";
+}
+
+static const char *check_upgrade(const weft__head *answer)
+{
+    const weft_field *upgrade = weft__fields_find(&answer->fields, "Upgrade");
+    if (answer->minor_version == 0) return "answer is HTTP/1.0, which has no upgrade";
+    /* The value itself is websocket, no list that goes on to another protocol. */
+    if (weft__fields_count(&answer->fields, "Upgrade") != 1 ||
+        !weft__string_equals_ignoring_case(upgrade->value, "websocket")) {
+        return "answer does not upgrade to websocket";
+    }
+    if (!weft__fields_list_token(&answer->fields, "Connection", "Upgrade")) {
+        return "Connection of the answer does not list Upgrade";
+    }
+    return NULL;
+}
+
+weft_status weft__upgrade_check_answer(const weft__head *answer, const weft__upgrade_offer *offer,
+                                       const char key[WEFT__KEY_LENGTH + 1], weft_string *subprotocol,
+                                       weft__problem *problem)
+{
+    char expected[WEFT__ACCEPT_LENGTH + 1];
+    weft_string chosen = {0};
+    *subprotocol = chosen;
+    if (answer->status != 101) {
+        weft__problem_set(problem, answer->status, "server answered %u instead of 101",
+                          (unsigned)answer->status);
+        return WEFT_EHANDSHAKE;
+    }
+    weft_status status = weft__upgrade_accept_key(expected, weft__string(key));
+    if (status != WEFT_OK) return status;
+
+    const char *fault = check_upgrade(answer);
+    if (!fault) fault = check_accept(answer, expected);
+    if (!fault) fault = check_subprotocol(answer, offer->subprotocols, &chosen);
+    if (!fault && !extensions_were_offered(answer, offer))
+        fault = "answer uses an extension that was not offered";
+    if (fault) {
+        weft__problem_set(problem, answer->status, "%s", fault);
+        return WEFT_EHANDSHAKE;
+    }
+    *subprotocol = chosen;
+    return WEFT_OK;
+}
