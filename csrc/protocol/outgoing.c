@@ -62,8 +62,10 @@ size_t weft__session_wire_length(const weft__session *session, size_t length)
     size_t full = frame_payload_length(session, length);
     if (full == length) return length + header_length(session, length);
     size_t frames = length / full, rest = length % full;
-    size_t headers = frames * header_length(session, full);
-    return length + headers + (rest ? header_length(session, rest) : 0);
+    size_t last_header = rest ? header_length(session, rest) : 0;
+    size_t one_header = header_length(session, full);
+    if (frames > (SIZE_MAX - length - last_header) / one_header) return SIZE_MAX;
+    return length + frames * one_header + last_header;
 }
 
 /* Writes a frame behind room that is there; returns one past its last byte. */
@@ -85,7 +87,7 @@ weft_status weft__session_write_message(weft__session *session, weft__buffer *ou
 {
     if (!weft__session_can_send(session)) return WEFT_ECLOSED;
     size_t wire_length = weft__session_wire_length(session, length);
-    uint8_t *room = weft__buffer_reserve(out, wire_length, SIZE_MAX);
+    uint8_t *room = weft__buffer_reserve(out, wire_length, PTRDIFF_MAX);
     if (!room) return WEFT_ENOMEM;
 
     weft__outgoing message = weft__outgoing_message(type, bytes, length);
@@ -137,7 +139,8 @@ static void close_frame_is_out(weft__session *session)
 weft_status weft__session_write_close(weft__session *session, weft__buffer *out, uint16_t code,
                                       const char *reason, size_t length)
 {
-    if (session->phase == WEFT__SESSION_CLOSE_SENT || session->phase == WEFT__SESSION_OVER) return WEFT_ECLOSED;
+    bool is_out = session->phase == WEFT__SESSION_CLOSE_SENT || session->phase == WEFT__SESSION_OVER;
+    if (is_out) return WEFT_ECLOSED;
     weft_status status = weft__session_check_close(code, reason, length);
     if (status != WEFT_OK) return status;
 

@@ -27,10 +27,11 @@ weft__outgoing weft__outgoing_message(weft_message_type type, const uint8_t *byt
 weft_status weft__session_next_frame(const weft__session *session, weft__outgoing *message,
                                      weft__outgoing_frame *frame);
 
-/** Bytes that a message of `length` takes on the wire. */
+/** Bytes that a message of `length` takes on the wire; SIZE_MAX when that is more than can be counted. */
 size_t weft__session_wire_length(const weft__session *session, size_t length);
 
-/** Appends a whole message to `out`, or nothing: WEFT_ECLOSED, WEFT_ENOMEM, WEFT_ESYSTEM. Text is not checked. */
+/** Appends a whole message to `out`, or nothing: WEFT_ECLOSED, WEFT_ENOMEM, WEFT_ESYSTEM. Text is not
+ *  checked. */
 weft_status weft__session_write_message(weft__session *session, weft__buffer *out, weft_message_type type,
                                         const uint8_t *bytes, size_t length);
 
