@@ -75,14 +75,16 @@ void weft_session_free(weft_session *session)
     weft__free(session);
 }
 
-weft_status weft_session_next(weft_session *session, weft_event *event, uint8_t *bytes, size_t length, size_t *used)
+weft_status weft_session_next(weft_session *session, weft_event *event, uint8_t *bytes, size_t length,
+                              size_t *used)
 {
     weft__session_next(&session->core, event, bytes, length, used);
     if (event->type != WEFT_EVENT_FAILURE || session->core.phase == WEFT__SESSION_OVER) return WEFT_OK;
     return weft_session_close(session, event->close_code, event->detail, strlen(event->detail));
 }
 
-weft_status weft_session_send(weft_session *session, weft_message_type type, const uint8_t *bytes, size_t length)
+weft_status weft_session_send(weft_session *session, weft_message_type type, const uint8_t *bytes,
+                              size_t length)
 {
     if (type != WEFT_TEXT && type != WEFT_BINARY) return WEFT_EINVAL;
     if (type == WEFT_TEXT && !weft__utf8_is_valid(bytes, length)) return WEFT_EPAYLOAD;
@@ -117,5 +119,6 @@ void weft_session_consume_output(weft_session *session, size_t length)
 
 bool weft_session_is_over(const weft_session *session)
 {
-    return session->core.phase == WEFT__SESSION_OVER;
+    /* A failure counts even when memory for its close frame ran out: there is nothing to wait for. */
+    return session->core.phase >= WEFT__SESSION_FAILED;
 }
