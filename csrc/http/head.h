@@ -4,7 +4,9 @@
 #include "http/fields.h"
 #include "http/problem.h"
 
-enum { WEFT__NO_CONTENT_LENGTH = -1 };
+enum {
+    WEFT__NO_CONTENT_LENGTH = -1
+};
 
 /** Ceilings of one head. */
 typedef struct weft__head_limits {

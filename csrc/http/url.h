@@ -5,14 +5,14 @@
 
 /** A WebSocket URL taken apart (RFC 6455 section 3). Views into the text that was parsed. */
 typedef struct weft__url {
-    bool secure;           /**< wss */
-    bool unix_socket;      /**< ws+unix: `host` is the socket's path, `port` is 0 */
-    bool host_is_ipv6;     /**< The host stood in brackets, which are left out of `host`. */
-    uint16_t port;         /**< 80 or 443 when the URL has none. */
-    bool port_is_default;  /**< The port is the scheme's own, so `Host` leaves it out. */
+    bool secure;          /**< wss */
+    bool unix_socket;     /**< ws+unix: `host` is the socket's path, `port` is 0 */
+    bool host_is_ipv6;    /**< The host stood in brackets, which are left out of `host`. */
+    uint16_t port;        /**< 80 or 443 when the URL has none. */
+    bool port_is_default; /**< The port is the scheme's own, so `Host` leaves it out. */
     weft_string host;
-    weft_string path;      /**< From the first '/', without the query; may be empty, which means "/". */
-    weft_string query;     /**< Behind the '?'. */
+    weft_string path;  /**< From the first '/', without the query; may be empty, which means "/". */
+    weft_string query; /**< Behind the '?'. */
     bool has_query;
 } weft__url;
 
