@@ -101,12 +101,18 @@ static void count_unsent(weft__stream *stream)
 {
     size_t waiting = stream->writes_waiting ? uv_stream_get_write_queue_size(&stream->uv.stream) : 0;
     size_t gathered = stream->writes_waiting && stream->output ? weft__buffer_length(stream->output) : 0;
-    atomic_store_explicit(&stream->unsent, waiting + gathered, memory_order_relaxed);
+    stream->unsent = waiting + gathered;
+    if (stream->shared_unsent) atomic_store_explicit(stream->shared_unsent, stream->unsent, memory_order_relaxed);
 }
 
 size_t weft__stream_unsent(const weft__stream *stream)
 {
-    return atomic_load_explicit(&stream->unsent, memory_order_relaxed);
+    return stream->unsent;
+}
+
+void weft__stream_share_unsent(weft__stream *stream, _Atomic size_t *counter)
+{
+    stream->shared_unsent = counter;
 }
 
 static void return_output(weft__stream *stream)

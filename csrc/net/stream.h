@@ -49,8 +49,11 @@ weft__buffer *weft__stream_output(weft__stream *stream);
  */
 weft_status weft__stream_write(weft__stream *stream, const weft__span *spans, size_t count);
 
-/** Bytes that the system has refused so far and that wait in memory. Thread: any. */
+/** Bytes that the system has refused so far and that wait in memory. */
 size_t weft__stream_unsent(const weft__stream *stream);
+
+/** Keeps a copy of that figure in `counter`, for readers on other threads; NULL ends it. */
+void weft__stream_share_unsent(weft__stream *stream, _Atomic size_t *counter);
 
 /** Ends our direction once everything is sent; reading goes on. */
 void weft__stream_shut_down(weft__stream *stream);

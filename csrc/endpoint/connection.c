@@ -1,0 +1,293 @@
+#include "endpoint/connection.h"
+
+#include "base/allocator.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void weft_service_init(weft_service *service)
+{
+    *service = (weft_service){.size = sizeof *service};
+}
+
+void weft_connection_config_init(weft_connection_config *config)
+{
+    weft_session_config session;
+    weft_session_config_init(&session);
+    *config = (weft_connection_config){
+        .size = sizeof *config,
+        .max_frame_size = session.max_frame_size,
+        .max_message_size = session.max_message_size,
+        .max_fragments = session.max_fragments,
+        .keep_alive_interval_ms = 60000,
+        .keep_alive_timeout_ms = 30000,
+        .close_timeout_ms = 60000,
+        .send_queue_limit = 16 << 20,
+        .high_water = 64 << 10,
+    };
+}
+
+/* -- plans ------------------------------------------------------------------------------------- */
+
+static weft_status check_plan(const weft__plan *plan)
+{
+    const weft_connection_config *config = &plan->config;
+    bool timeouts_are_positive = config->keep_alive_timeout_ms && config->close_timeout_ms;
+    if (!timeouts_are_positive || !config->send_queue_limit) return WEFT_EINVAL;
+    return weft__session_config_check(&plan->session);
+}
+
+weft_status weft__plan_new(weft__plan **out, weft_role role, const weft_service *service,
+                           const weft_connection_config *config)
+{
+    *out = NULL;
+    if (service->size > sizeof *service || (config && config->size > sizeof *config)) return WEFT_EINVAL;
+    weft__plan *plan = weft__alloc_zeroed(sizeof *plan);
+    if (!plan) return WEFT_ENOMEM;
+    plan->holders = 1;
+    weft_connection_config_init(&plan->config);
+    memcpy(&plan->service, service, service->size);
+    if (config) memcpy(&plan->config, config, config->size);
+    plan->session = (weft_session_config){
+        .size = sizeof plan->session,
+        .role = role,
+        .max_frame_size = plan->config.max_frame_size,
+        .max_message_size = plan->config.max_message_size,
+        .max_fragments = plan->config.max_fragments,
+    };
+    if (check_plan(plan) != WEFT_OK) {
+        weft__free(plan);
+        return WEFT_EINVAL;
+    }
+    *out = plan;
+    return WEFT_OK;
+}
+
+void weft__plan_release(weft__plan *plan)
+{
+    if (plan && atomic_fetch_sub_explicit(&plan->holders, 1, memory_order_acq_rel) == 1) weft__free(plan);
+}
+
+/* -- life -------------------------------------------------------------------------------------- */
+
+weft_connection *weft_connection_retain(weft_connection *connection)
+{
+    atomic_fetch_add_explicit(&connection->holders, 1, memory_order_relaxed);
+    return connection;
+}
+
+void weft_connection_release(weft_connection *connection)
+{
+    if (!connection) return;
+    if (atomic_fetch_sub_explicit(&connection->holders, 1, memory_order_acq_rel) > 1) return;
+    weft__plan_release((weft__plan *)connection->plan);
+    weft__loop_release(connection->loop);
+    weft__free(connection->subprotocol);
+    weft__free(connection);
+}
+
+static void on_loop_closing(weft__loop_member *member)
+{
+    weft_connection *connection = WEFT__CONTAINER(member, weft_connection, member);
+    weft__connection_lose(connection, WEFT_ECLOSED, "the event loop was closed");
+}
+
+static char *copied(weft_string text)
+{
+    char *copy = weft__alloc(text.length + 1);
+    if (!copy) return NULL;
+    memcpy(copy, text.bytes, text.length);
+    copy[text.length] = '\0';
+    return copy;
+}
+
+static uint64_t next_id(void)
+{
+    static _Atomic uint64_t last;
+    return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+}
+
+static void on_no_owner(weft__connection_owner *owner, void *context)
+{
+    (void)owner;
+    (void)context;
+}
+
+static void on_timer(weft__timer *timer);
+
+weft_status weft__connection_new(weft_connection **out, const weft__connection_start *start)
+{
+    *out = NULL;
+    weft_connection *connection = weft__alloc_zeroed(sizeof *connection);
+    if (!connection) return WEFT_ENOMEM;
+    if (start->subprotocol.length) {
+        connection->subprotocol = copied(start->subprotocol);
+        if (!connection->subprotocol) {
+            weft__free(connection);
+            return WEFT_ENOMEM;
+        }
+    }
+    connection->plan = start->plan;
+    connection->context = start->context;
+    connection->stream = start->stream;
+    connection->loop = weft__stream_loop(start->stream);
+    connection->id = next_id();
+    connection->holders = 2; /* the caller and the loop */
+    connection->is_open = true;
+    connection->owner.on_gone = on_no_owner;
+    connection->member.abort = on_loop_closing;
+    connection->last_read_ms = connection->last_activity_ms = weft__loop_now(connection->loop);
+    weft__session_init(&connection->session, &start->plan->session);
+    weft__timer_init(&connection->timer, on_timer);
+    weft__link_init(&connection->farewell.link);
+    connection->farewell.run = weft__connection_say_farewell;
+    weft__link_init(&connection->owner.link);
+    weft__loop_retain(connection->loop);
+    weft__loop_join(connection->loop, &connection->member);
+    weft__stream_set_owner(start->stream, &weft__connection_stream_events, connection);
+    weft__stream_share_unsent(start->stream, &connection->unsent);
+    *out = connection;
+    return WEFT_OK;
+}
+
+void weft__connection_run(weft_connection *connection, uint8_t *bytes, size_t length)
+{
+    const weft_service *service = &connection->plan->service;
+    weft_connection_retain(connection);
+    weft__connection_watch(connection);
+    if (service->on_open) service->on_open(connection->context, connection);
+    if (length) weft__connection_stream_events.on_read(connection, bytes, length);
+    weft__connection_read_on(connection);
+    weft_connection_release(connection);
+}
+
+/* -- time -------------------------------------------------------------------------------------- */
+
+static const char keep_alive_payload[] = "weft keep-alive";
+
+bool weft__connection_is_keep_alive(const uint8_t *bytes, size_t length)
+{
+    return length == sizeof keep_alive_payload - 1 && memcmp(bytes, keep_alive_payload, length) == 0;
+}
+
+static uint64_t sooner(uint64_t one, uint64_t other)
+{
+    return one < other ? one : other;
+}
+
+/* When the peer's silence or the service's becomes remarkable; UINT64_MAX: never. */
+static uint64_t next_deadline(const weft_connection *connection)
+{
+    const weft_connection_config *config = &connection->plan->config;
+    uint64_t due = UINT64_MAX;
+    if (config->keep_alive_interval_ms) {
+        uint64_t wait = config->keep_alive_interval_ms;
+        if (connection->awaits_pong) wait += config->keep_alive_timeout_ms;
+        due = connection->last_read_ms + wait;
+    }
+    if (config->idle_timeout_ms) due = sooner(due, connection->last_activity_ms + config->idle_timeout_ms);
+    return due;
+}
+
+void weft__connection_watch(weft_connection *connection)
+{
+    uint64_t due = next_deadline(connection), now = weft__loop_now(connection->loop);
+    if (due == UINT64_MAX) return;
+    weft__loop_start_timer(connection->loop, &connection->timer, due > now ? due - now : 0);
+}
+
+static void check_keep_alive(weft_connection *connection, uint64_t now)
+{
+    const weft_connection_config *config = &connection->plan->config;
+    uint64_t silence = now - connection->last_read_ms;
+    if (!config->keep_alive_interval_ms || silence < config->keep_alive_interval_ms) return;
+    if (!connection->awaits_pong) {
+        connection->awaits_pong = true;
+        weft__connection_write_control(connection, WEFT_OPCODE_PING, (const uint8_t *)keep_alive_payload,
+                                       sizeof keep_alive_payload - 1);
+    } else if (silence >= (uint64_t)config->keep_alive_interval_ms + config->keep_alive_timeout_ms) {
+        char detail[48];
+        snprintf(detail, sizeof detail, "no pong in %g s", (double)config->keep_alive_timeout_ms / 1000);
+        weft__connection_lose(connection, WEFT_ETIMEDOUT, detail);
+    }
+}
+
+static void check_idle(weft_connection *connection, uint64_t now)
+{
+    uint32_t timeout = connection->plan->config.idle_timeout_ms;
+    if (!timeout || now - connection->last_activity_ms < timeout) return;
+    connection->last_activity_ms = now;
+    const weft_service *service = &connection->plan->service;
+    if (service->on_idle) service->on_idle(connection->context, connection);
+}
+
+static void check_silence(weft_connection *connection)
+{
+    uint64_t now = weft__loop_now(connection->loop);
+    check_keep_alive(connection, now);
+    if (connection->state == WEFT__CONNECTION_OPEN) check_idle(connection, now);
+    if (connection->state == WEFT__CONNECTION_OPEN) weft__connection_watch(connection);
+}
+
+static void on_timer(weft__timer *timer)
+{
+    weft_connection *connection = WEFT__CONTAINER(timer, weft_connection, timer);
+    weft_connection_retain(connection);
+    switch ((weft__connection_state)connection->state) {
+    case WEFT__CONNECTION_OPEN: check_silence(connection); break;
+    case WEFT__CONNECTION_CLOSING:
+        weft__connection_lose(connection, WEFT_ETIMEDOUT, "the peer did not answer the close frame in time");
+        break;
+    case WEFT__CONNECTION_ANSWERING: weft_connection_answer_close(connection); break;
+    case WEFT__CONNECTION_LINGERING: weft__connection_vanish(connection); break;
+    case WEFT__CONNECTION_GONE: break;
+    }
+    weft_connection_release(connection);
+}
+
+/* -- what a handle tells ----------------------------------------------------------------------- */
+
+bool weft_connection_is_open(const weft_connection *connection)
+{
+    return atomic_load_explicit(&connection->is_open, memory_order_acquire);
+}
+
+uint64_t weft_connection_id(const weft_connection *connection)
+{
+    return connection->id;
+}
+
+weft_loop *weft_connection_loop(const weft_connection *connection)
+{
+    return connection->loop;
+}
+
+weft_string weft_connection_subprotocol(const weft_connection *connection)
+{
+    const char *subprotocol = connection->subprotocol;
+    return (weft_string){subprotocol, subprotocol ? strlen(subprotocol) : 0};
+}
+
+static weft_status tell_address(const weft_connection *connection, char *host, size_t size, uint16_t *port,
+                                weft_status (*get)(const weft__stream *, weft__endpoint_address *))
+{
+    weft__endpoint_address address;
+    if (connection->state == WEFT__CONNECTION_GONE) return WEFT_ECLOSED;
+    weft_status status = get(connection->stream, &address);
+    if (status != WEFT_OK) return status;
+    size_t length = strlen(address.host) + 1;
+    if (length > size) return WEFT_EINVAL;
+    memcpy(host, address.host, length);
+    *port = address.port;
+    return WEFT_OK;
+}
+
+weft_status weft_connection_remote_address(const weft_connection *connection, char *host, size_t size, uint16_t *port)
+{
+    return tell_address(connection, host, size, port, weft__stream_remote_address);
+}
+
+weft_status weft_connection_local_address(const weft_connection *connection, char *host, size_t size, uint16_t *port)
+{
+    return tell_address(connection, host, size, port, weft__stream_local_address);
+}

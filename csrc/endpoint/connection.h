@@ -1,0 +1,133 @@
+#ifndef WEFT_ENDPOINT_CONNECTION_H
+#define WEFT_ENDPOINT_CONNECTION_H
+
+#include "net/stream.h"
+#include "protocol/session.h"
+#include "weft/connection.h"
+
+/** A service and settings that many connections share. */
+typedef struct weft__plan {
+    _Atomic size_t holders;
+    weft_service service;
+    weft_connection_config config;
+    weft_session_config session;
+} weft__plan;
+
+/** Checks and copies both. WEFT_EINVAL or WEFT_ENOMEM with `*out` NULL. */
+weft_status weft__plan_new(weft__plan **out, weft_role role, const weft_service *service,
+                           const weft_connection_config *config);
+void weft__plan_release(weft__plan *plan);
+
+/** How far a connection is. */
+typedef enum weft__connection_state {
+    WEFT__CONNECTION_OPEN,
+    WEFT__CONNECTION_CLOSING,   /**< Our close frame is out; the peer's is awaited. */
+    WEFT__CONNECTION_ANSWERING, /**< `on_close` was told; our answer to the close frame is held back. */
+    WEFT__CONNECTION_LINGERING, /**< Nothing is due but the end of TCP; input is dropped. */
+    WEFT__CONNECTION_GONE,      /**< The stream is closed. */
+} weft__connection_state;
+
+/** Told once when the connection is gone, on its loop. */
+typedef struct weft__connection_owner {
+    weft__link link; /**< For the owner's list of connections. */
+    void (*on_gone)(struct weft__connection_owner *owner, void *context);
+    void *context;
+} weft__connection_owner;
+
+struct weft_connection {
+    /* fixed after open */
+    const weft__plan *plan;
+    void *context; /* the service's */
+    weft_loop *loop;
+    uint64_t id;
+    char *subprotocol; /* closed by a NUL, or NULL */
+
+    /* any thread */
+    _Atomic size_t holders;
+    _Atomic size_t posted; /* bytes under way from other threads */
+    _Atomic size_t unsent; /* bytes that the system has refused so far */
+    atomic_bool is_open;
+
+    /* loop thread only */
+    uint8_t state; /* a weft__connection_state */
+    bool is_paused;
+    bool is_delivering;   /* inside deliver(): no second one on the stack */
+    bool is_told_closed;  /* on_close was called */
+    bool holds_close;
+    bool awaits_pong;     /* of keep-alive */
+    bool peer_ended;      /* the peer's direction of TCP is over */
+    uint16_t answer_code; /* of the held answer */
+    weft__stream *stream;
+    weft__session session;
+    weft__buffer *held_input; /* what arrived and was not delivered, or NULL */
+    uint8_t *newest_pong;     /* length, then payload, while the peer does not read; or NULL */
+    weft__turn_end_hook farewell; /* after the last callback has returned */
+    weft__timer timer;        /* keep-alive and idle, closing, answering or lingering, by state */
+    uint64_t last_read_ms;
+    uint64_t last_activity_ms; /* read or written, keep-alive's own apart */
+    weft__loop_member member;
+    weft__connection_owner owner;
+};
+
+/** What an opening handshake hands over. */
+typedef struct weft__connection_start {
+    weft__plan *plan;         /**< One hold passes to the connection. */
+    void *context;            /**< The service's; given back through on_release. */
+    weft__stream *stream;     /**< Passes to the connection. */
+    weft_string subprotocol;  /**< Copied. */
+} weft__connection_start;
+
+/**
+ * A connection with one holder, the caller; the loop holds it too until it is gone. No callback is called before
+ * weft__connection_run. On WEFT_ENOMEM nothing was taken over.
+ */
+weft_status weft__connection_new(weft_connection **out, const weft__connection_start *start);
+
+/** Calls on_open, delivers `bytes` that came behind the handshake, and reads on. Inside a turn. */
+void weft__connection_run(weft_connection *connection, uint8_t *bytes, size_t length);
+
+/** The parts of a connection that have files of their own. */
+
+/** connection_input.c: events of the stream. */
+extern const weft__stream_events weft__connection_stream_events;
+
+/** Delivers what is held, then reads on, unless something still forbids it. */
+void weft__connection_read_on(weft_connection *connection);
+
+/** connection_end.c: the ways out. */
+
+/** The peer broke a rule, or the application failed: close frame, on_error, on_close, lingering. */
+void weft__connection_fail_with(weft_connection *connection, weft_status reason, uint16_t code, const char *detail);
+
+/** TCP is lost or given up: on_error where `reason` is not WEFT_OK, on_close 1006, gone. */
+void weft__connection_lose(weft_connection *connection, weft_status reason, const char *detail);
+
+/** The peer's close frame. */
+void weft__connection_take_close(weft_connection *connection, uint16_t code, const char *reason, size_t length);
+
+/** Both close frames went their way: ends our direction and waits for the peer's end. */
+void weft__connection_linger(weft_connection *connection);
+
+/** Closes the stream; the loop's hold ends. */
+void weft__connection_vanish(weft_connection *connection);
+
+/** Starts the timer of an open connection: keep-alive and idleness. */
+void weft__connection_watch(weft_connection *connection);
+
+/** True for the payload of our own keep-alive pings, which services do not hear of. */
+bool weft__connection_is_keep_alive(const uint8_t *bytes, size_t length);
+
+/** Frees the connection's hold on its service after the last callback has returned. */
+void weft__connection_say_farewell(weft__turn_end_hook *hook);
+
+/** connection_output.c: sends a control frame now, whatever waits. */
+weft_status weft__connection_write_control(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes,
+                                           size_t length);
+
+/** What waited has been sent: the newest pong, on_writable, reading. */
+void weft__connection_drained(weft_connection *connection);
+
+/** True when so much waits for the peer that it is not read from. */
+bool weft__connection_is_choked(const weft_connection *connection);
+
+#endif

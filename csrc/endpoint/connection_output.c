@@ -1,0 +1,211 @@
+/* What goes down: messages and control frames become bytes of the stream. */
+
+#include "endpoint/connection.h"
+
+#include "base/allocator.h"
+#include "protocol/outgoing.h"
+
+#include <string.h>
+
+enum {
+    /* From here on a server's payload goes to the system from where it lies; below, copying it beside the
+     * other frames of the turn is cheaper than a system call of its own. */
+    GATHER_FROM = 16 * 1024,
+    FRAMES_AT_ONCE = 7,
+};
+
+bool weft__connection_is_choked(const weft_connection *connection)
+{
+    return connection->stream && weft__stream_unsent(connection->stream) > connection->plan->config.high_water;
+}
+
+size_t weft_connection_buffered_amount(const weft_connection *connection)
+{
+    return atomic_load_explicit(&connection->posted, memory_order_relaxed) +
+           atomic_load_explicit(&connection->unsent, memory_order_relaxed);
+}
+
+/* -- on the loop --------------------------------------------------------------------------------- */
+
+/* Frame headers from the stack, payload from where it lies. */
+static weft_status send_gathered(weft_connection *connection, weft_message_type type, const uint8_t *bytes,
+                                 size_t length)
+{
+    weft__outgoing message = weft__outgoing_message(type, bytes, length);
+    while (!message.is_done) {
+        weft__outgoing_frame frames[FRAMES_AT_ONCE];
+        weft__span spans[2 * FRAMES_AT_ONCE];
+        size_t count = 0;
+        for (size_t i = 0; i < FRAMES_AT_ONCE && !message.is_done; i++) {
+            weft_status status = weft__session_next_frame(&connection->session, &message, &frames[i]);
+            if (status != WEFT_OK) return status;
+            spans[count++] = (weft__span){frames[i].header, frames[i].header_length};
+            spans[count++] = (weft__span){frames[i].payload, frames[i].payload_length};
+        }
+        weft_status status = weft__stream_write(connection->stream, spans, count);
+        if (status != WEFT_OK) return status;
+    }
+    return WEFT_OK;
+}
+
+static weft_status send_copied(weft_connection *connection, weft_message_type type, const uint8_t *bytes,
+                               size_t length)
+{
+    weft__buffer *output = weft__stream_output(connection->stream);
+    if (!output) return WEFT_ENOMEM;
+    return weft__session_write_message(&connection->session, output, type, bytes, length);
+}
+
+static weft_status send_here(weft_connection *connection, weft_message_type type, const uint8_t *bytes,
+                             size_t length)
+{
+    if (connection->state != WEFT__CONNECTION_OPEN) return WEFT_ECLOSED;
+    const weft__plan *plan = connection->plan;
+    size_t waiting = weft__stream_unsent(connection->stream);
+    size_t wire_length = weft__session_wire_length(&connection->session, length);
+    if (waiting + wire_length > plan->config.send_queue_limit) return WEFT_EBACKPRESSURE;
+
+    connection->last_activity_ms = weft__loop_now(connection->loop);
+    bool is_gathered = length >= GATHER_FROM && plan->session.role == WEFT_SERVER;
+    weft_status status = is_gathered ? send_gathered(connection, type, bytes, length)
+                                     : send_copied(connection, type, bytes, length);
+    return status == WEFT_ELOST ? WEFT_ECLOSED : status;
+}
+
+weft_status weft__connection_write_control(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes,
+                                           size_t length)
+{
+    if (connection->state != WEFT__CONNECTION_OPEN) return WEFT_ECLOSED;
+    weft__buffer *output = weft__stream_output(connection->stream);
+    if (!output) return WEFT_ENOMEM;
+    return weft__session_write_control(&connection->session, output, opcode, bytes, length);
+}
+
+/* RFC 6455 section 5.5.3: one answer to the newest ping is enough, so a flood of pings to a connection whose peer
+ * does not read costs one payload. */
+static weft_status keep_newest_pong(weft_connection *connection, const uint8_t *bytes, size_t length)
+{
+    if (!connection->newest_pong) connection->newest_pong = weft__alloc(1 + WEFT_CONTROL_PAYLOAD_MAX);
+    if (!connection->newest_pong) return WEFT_ENOMEM;
+    connection->newest_pong[0] = (uint8_t)length;
+    if (length) memcpy(connection->newest_pong + 1, bytes, length);
+    return WEFT_OK;
+}
+
+static weft_status control_here(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes,
+                                size_t length)
+{
+    if (connection->state != WEFT__CONNECTION_OPEN) return WEFT_ECLOSED;
+    connection->last_activity_ms = weft__loop_now(connection->loop);
+    size_t waiting = weft__stream_unsent(connection->stream);
+    if (opcode == WEFT_OPCODE_PONG && waiting) return keep_newest_pong(connection, bytes, length);
+    if (waiting + length > connection->plan->config.send_queue_limit) return WEFT_EBACKPRESSURE;
+    return weft__connection_write_control(connection, opcode, bytes, length);
+}
+
+void weft__connection_drained(weft_connection *connection)
+{
+    const weft_service *service = &connection->plan->service;
+    weft_connection_retain(connection);
+    uint8_t *pong = connection->newest_pong;
+    connection->newest_pong = NULL;
+    if (pong) control_here(connection, WEFT_OPCODE_PONG, pong + 1, pong[0]);
+    weft__free(pong);
+    if (connection->state == WEFT__CONNECTION_OPEN && service->on_writable) {
+        service->on_writable(connection->context, connection);
+    }
+    weft__connection_read_on(connection);
+    weft_connection_release(connection);
+}
+
+/* -- from other threads -------------------------------------------------------------------------- */
+
+/* A message or control frame on its way to the loop. */
+typedef struct frame_mail {
+    weft__mail mail;
+    weft_connection *connection;
+    weft_opcode opcode;
+    size_t length;
+    uint8_t bytes[];
+} frame_mail;
+
+static weft_status dispatch(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes, size_t length)
+{
+    bool is_control = opcode >= WEFT_OPCODE_CLOSE;
+    return is_control ? control_here(connection, opcode, bytes, length)
+                      : send_here(connection, (weft_message_type)opcode, bytes, length);
+}
+
+static void open_frame_mail(weft_loop *loop, weft__mail *mail)
+{
+    frame_mail *letter = WEFT__CONTAINER(mail, frame_mail, mail);
+    weft_connection *connection = letter->connection;
+    (void)loop;
+    atomic_fetch_sub_explicit(&connection->posted, letter->length, memory_order_relaxed);
+    weft_status status = dispatch(connection, letter->opcode, letter->bytes, letter->length);
+    /* The sender was told that it is on its way: what cannot be kept ends the connection. */
+    if (status == WEFT_ENOMEM || status == WEFT_EBACKPRESSURE || status == WEFT_ESYSTEM) {
+        weft__connection_lose(connection, status, weft_status_text(status));
+    }
+    weft_connection_release(connection);
+    weft__free(letter);
+}
+
+static weft_status post(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes, size_t length)
+{
+    if (!weft_connection_is_open(connection)) return WEFT_ECLOSED;
+    uint64_t limit = connection->plan->config.send_queue_limit;
+    size_t wire_length = weft__session_wire_length(&connection->session, length);
+    if (weft_connection_buffered_amount(connection) + wire_length > limit) return WEFT_EBACKPRESSURE;
+
+    frame_mail *letter = weft__alloc(sizeof *letter + length);
+    if (!letter) return WEFT_ENOMEM;
+    letter->mail.open = open_frame_mail;
+    letter->connection = weft_connection_retain(connection);
+    letter->opcode = opcode;
+    letter->length = length;
+    if (length) memcpy(letter->bytes, bytes, length);
+    atomic_fetch_add_explicit(&connection->posted, length, memory_order_relaxed);
+    if (weft__loop_send(connection->loop, &letter->mail)) return WEFT_OK;
+
+    atomic_fetch_sub_explicit(&connection->posted, length, memory_order_relaxed);
+    weft_connection_release(connection);
+    weft__free(letter);
+    return WEFT_ECLOSED;
+}
+
+/* -- the doors ----------------------------------------------------------------------------------- */
+
+static weft_status send_frame(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes, size_t length)
+{
+    if (!weft_loop_is_current(connection->loop)) return post(connection, opcode, bytes, length);
+    weft__turn_begin(connection->loop);
+    weft_status status = dispatch(connection, opcode, bytes, length);
+    weft__turn_end(connection->loop);
+    return status;
+}
+
+weft_status weft_connection_send(weft_connection *connection, weft_message_type type, const uint8_t *bytes,
+                                 size_t length)
+{
+    if (type != WEFT_TEXT && type != WEFT_BINARY) return WEFT_EINVAL;
+    if (type == WEFT_TEXT && !weft__utf8_is_valid(bytes, length)) return WEFT_EPAYLOAD;
+    return send_frame(connection, (weft_opcode)type, bytes, length);
+}
+
+weft_status weft_connection_send_valid_text(weft_connection *connection, const uint8_t *bytes, size_t length)
+{
+    return send_frame(connection, WEFT_OPCODE_TEXT, bytes, length);
+}
+
+weft_status weft_connection_ping(weft_connection *connection, const uint8_t *bytes, size_t length)
+{
+    if (length > WEFT_CONTROL_PAYLOAD_MAX) return WEFT_ECONTROL;
+    return send_frame(connection, WEFT_OPCODE_PING, bytes, length);
+}
+
+weft_status weft_connection_pong(weft_connection *connection, const uint8_t *bytes, size_t length)
+{
+    if (length > WEFT_CONTROL_PAYLOAD_MAX) return WEFT_ECONTROL;
+    return send_frame(connection, WEFT_OPCODE_PONG, bytes, length);
+}

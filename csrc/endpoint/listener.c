@@ -1,0 +1,354 @@
+#include "endpoint/listener.h"
+
+#include "base/allocator.h"
+#include "endpoint/connection.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void weft_listener_config_init(weft_listener_config *config)
+{
+    *config = (weft_listener_config){
+        .size = sizeof *config,
+        .host = "0.0.0.0",
+        .threads = 1,
+        .backlog = 4096,
+        .timeout_ms = 120000,
+        .max_uri_length = 4096,
+        .max_header_size = 8192,
+        .max_connections = UINT64_MAX,
+    };
+}
+
+/* -- holders ----------------------------------------------------------------------------------- */
+
+void weft__listener_retain(weft_listener *listener)
+{
+    atomic_fetch_add_explicit(&listener->holders, 1, memory_order_relaxed);
+}
+
+static void free_listener(weft_listener *listener)
+{
+    weft__router_clear(&listener->router);
+    for (size_t i = 0; i < listener->site_count; i++) {
+        weft__site *site = &listener->sites[i];
+        weft__listening_socket_close(site->socket);
+        if (!site->loop) continue;
+        if (listener->owns_loops) {
+            weft_loop_close(site->loop);
+        } else {
+            weft__loop_release(site->loop);
+        }
+    }
+    weft__free(listener->server);
+    weft__free(listener);
+}
+
+void weft__listener_release(weft_listener *listener)
+{
+    if (atomic_fetch_sub_explicit(&listener->holders, 1, memory_order_acq_rel) == 1) free_listener(listener);
+}
+
+void weft_listener_release(weft_listener *listener)
+{
+    if (!listener) return;
+    weft_listener_stop(listener, 0);
+    weft__listener_release(listener);
+}
+
+/* -- sites, on their loops --------------------------------------------------------------------- */
+
+static void end_if_done(weft__site *site)
+{
+    weft_listener *listener = site->listener;
+    bool is_empty = weft__link_is_alone(&site->requests) && weft__link_is_alone(&site->connections);
+    if (!site->is_alive || !site->is_stopping || !is_empty) return;
+    site->is_alive = false;
+    weft__timer_stop(&site->deadline);
+    weft__link_remove(&site->member.link);
+    if (atomic_fetch_sub_explicit(&listener->open_sites, 1, memory_order_acq_rel) == 1 &&
+        listener->config.on_closed) {
+        listener->config.on_closed(listener->config.context);
+    }
+    weft__listener_release(listener);
+}
+
+void weft__site_leave(weft__site *site)
+{
+    atomic_fetch_sub_explicit(&site->listener->connections, 1, memory_order_relaxed);
+    end_if_done(site);
+}
+
+static void on_accept(void *owner, weft__stream *stream)
+{
+    weft__site *site = owner;
+    weft_listener *listener = site->listener;
+    uint64_t others = atomic_fetch_add_explicit(&listener->connections, 1, memory_order_relaxed);
+    bool is_refused = others >= listener->config.max_connections;
+    if (weft__request_open(site, stream, is_refused) == WEFT_OK) return;
+    weft__stream_close(stream);
+    weft__site_leave(site);
+}
+
+static weft_connection *connection_of(weft__link *link)
+{
+    weft__connection_owner *owner = WEFT__CONTAINER(link, weft__connection_owner, link);
+    return WEFT__CONTAINER(owner, weft_connection, owner);
+}
+
+static void abort_all(weft__site *site)
+{
+    while (!weft__link_is_alone(&site->requests)) weft__request_abort(site->requests.next);
+    weft__link *next;
+    for (weft__link *link = site->connections.next; link != &site->connections; link = next) {
+        next = link->next; /* a connection leaves the list at the end of the turn */
+        weft_connection_abort(connection_of(link));
+    }
+}
+
+static void on_deadline(weft__timer *timer)
+{
+    abort_all(WEFT__CONTAINER(timer, weft__site, deadline));
+}
+
+static void stop_gently(weft__site *site, uint32_t timeout_ms)
+{
+    weft__link *next;
+    for (weft__link *link = site->requests.next; link != &site->requests; link = next) {
+        next = link->next;
+        weft__request_stop(link);
+    }
+    for (weft__link *link = site->connections.next; link != &site->connections; link = next) {
+        next = link->next;
+        weft_connection_close(connection_of(link), WEFT_CLOSE_GOING_AWAY, "", 0, timeout_ms);
+    }
+    bool waits_shorter = weft__timer_is_running(&site->deadline) &&
+                         site->deadline.due_ms <= weft__loop_now(site->loop) + timeout_ms;
+    if (!waits_shorter) weft__loop_start_timer(site->loop, &site->deadline, timeout_ms);
+}
+
+static void stop_site(weft__site *site, uint32_t timeout_ms)
+{
+    if (!site->is_alive) return;
+    site->is_stopping = true;
+    weft__acceptor_stop(site->acceptor);
+    site->acceptor = NULL;
+    weft__listener_retain(site->listener); /* the last connection may take the site along */
+    if (timeout_ms > 0) {
+        stop_gently(site, timeout_ms);
+    } else {
+        abort_all(site);
+    }
+    end_if_done(site);
+    weft__listener_release(site->listener);
+}
+
+static void on_loop_closing(weft__loop_member *member)
+{
+    stop_site(WEFT__CONTAINER(member, weft__site, member), 0);
+}
+
+static void start_site(weft_loop *loop, void *context)
+{
+    weft__site *site = context;
+    weft_listener *listener = site->listener;
+    int socket = site->socket;
+    site->socket = -1;
+    if (site->is_stopping) { /* before it began */
+        weft__listening_socket_close(socket);
+    } else {
+        weft__loop_join(loop, &site->member);
+        weft__acceptor_start(&site->acceptor, loop, socket, (int)listener->config.backlog, on_accept, site);
+    }
+    weft__listener_release(listener);
+}
+
+/* -- opening ----------------------------------------------------------------------------------- */
+
+static weft_status check_config(const weft_listener_config *config, char *detail, size_t detail_size)
+{
+    const char *wrong = NULL;
+    if (!config->host) wrong = "host is missing";
+    if (!config->loops && (config->threads < 1 || config->threads > 1024)) wrong = "threads is not in 1 to 1024";
+    if (config->loops && config->loop_count < 1) wrong = "loop_count is 0";
+    if (config->backlog < 1 || config->backlog > INT32_MAX) wrong = "backlog is not in 1 to 2147483647";
+    if (!config->max_uri_length) wrong = "max_uri_length is 0";
+    if (!config->max_header_size) wrong = "max_header_size is 0";
+    if (!wrong) return WEFT_OK;
+    snprintf(detail, detail_size, "%s", wrong);
+    return WEFT_EINVAL;
+}
+
+static void init_site(weft__site *site, weft_listener *listener)
+{
+    site->listener = listener;
+    site->socket = -1;
+    site->member.abort = on_loop_closing;
+    weft__link_init(&site->member.link);
+    weft__link_init(&site->requests);
+    weft__link_init(&site->connections);
+    weft__timer_init(&site->deadline, on_deadline);
+}
+
+static weft_status new_listener(weft_listener **out, const weft_listener_config *config)
+{
+    size_t count = config->loops ? config->loop_count : config->threads;
+    weft_listener *listener = weft__alloc_zeroed(sizeof *listener + count * sizeof *listener->sites);
+    if (!listener) return WEFT_ENOMEM;
+    listener->config = *config;
+    listener->holders = 1;
+    listener->owns_loops = config->loops == NULL;
+    listener->site_count = count;
+    listener->head_limits = (weft__head_limits){
+        .max_uri_length = config->max_uri_length,
+        .max_header_size = config->max_header_size,
+        .max_fields = 256,
+    };
+    for (size_t i = 0; i < count; i++) init_site(&listener->sites[i], listener);
+    *out = listener;
+    if (weft__router_init(&listener->router) != WEFT_OK) return WEFT_ENOMEM;
+    if (!config->server) return WEFT_OK;
+    listener->server = weft__alloc(strlen(config->server) + 1);
+    if (!listener->server) return WEFT_ENOMEM;
+    memcpy(listener->server, config->server, strlen(config->server) + 1);
+    return WEFT_OK;
+}
+
+static weft_status open_sockets(weft_listener *listener, char *detail, size_t detail_size)
+{
+    weft__listen_address address = {
+        .host = listener->config.host,
+        .port = listener->config.port,
+        .backlog = (int)listener->config.backlog,
+        .is_shared = listener->site_count > 1,
+    };
+    for (size_t i = 0; i < listener->site_count; i++) {
+        address.is_first = i == 0;
+        weft_status status = weft__listening_socket_open(&listener->sites[i].socket, &listener->address, &address,
+                                                         detail, detail_size);
+        if (status != WEFT_OK) return status;
+        address.port = listener->address.port;
+    }
+    return WEFT_OK;
+}
+
+static weft_status open_loops(weft_listener *listener)
+{
+    for (size_t i = 0; i < listener->site_count; i++) {
+        weft__site *site = &listener->sites[i];
+        if (listener->owns_loops) {
+            weft_status status = weft_loop_open(&site->loop);
+            if (status != WEFT_OK) return status;
+        } else {
+            site->loop = listener->config.loops[i];
+            weft__loop_retain(site->loop);
+        }
+    }
+    return WEFT_OK;
+}
+
+/* From here on the sites live: what fails now is the end of a site, not of the call. */
+static weft_status start_sites(weft_listener *listener)
+{
+    for (size_t i = 0; i < listener->site_count; i++) {
+        weft__site *site = &listener->sites[i];
+        site->is_alive = true;
+        atomic_fetch_add(&listener->open_sites, 1);
+        weft__listener_retain(listener); /* the site's */
+        weft__listener_retain(listener); /* the posted task's */
+        weft_status status = weft_loop_post(site->loop, start_site, site);
+        if (status == WEFT_OK) continue;
+        site->is_alive = false;
+        atomic_fetch_sub(&listener->open_sites, 1);
+        weft__listener_release(listener);
+        weft__listener_release(listener);
+        return status;
+    }
+    return WEFT_OK;
+}
+
+weft_status weft_listener_open(weft_listener **out, const weft_listener_config *given, char *detail,
+                               size_t detail_size)
+{
+    *out = NULL;
+    weft_listener_config config;
+    weft_listener_config_init(&config);
+    if (detail_size) detail[0] = '\0';
+    if (given->size > sizeof config) return WEFT_EINVAL;
+    memcpy(&config, given, given->size);
+    weft_status status = check_config(&config, detail, detail_size);
+    if (status != WEFT_OK) return status;
+
+    weft_listener *listener = NULL;
+    status = new_listener(&listener, &config);
+    if (status == WEFT_OK) status = open_sockets(listener, detail, detail_size);
+    if (status == WEFT_OK) status = open_loops(listener);
+    if (status == WEFT_OK) status = start_sites(listener);
+    if (status == WEFT_OK) {
+        *out = listener;
+        return WEFT_OK;
+    }
+    if (detail_size && !detail[0]) snprintf(detail, detail_size, "%s", weft_status_text(status));
+    if (!listener) return status;
+    listener->config.on_closed = NULL;
+    weft_listener_release(listener);
+    return status;
+}
+
+/* -- what a handle does ------------------------------------------------------------------------ */
+
+uint16_t weft_listener_port(const weft_listener *listener)
+{
+    return listener->address.port;
+}
+
+const char *weft_listener_host(const weft_listener *listener)
+{
+    return listener->address.host;
+}
+
+size_t weft_listener_connection_count(const weft_listener *listener)
+{
+    return (size_t)atomic_load_explicit(&listener->connections, memory_order_relaxed);
+}
+
+weft_status weft_listener_attach(weft_listener *listener, const char *path, const weft_route *route)
+{
+    return weft__router_attach(&listener->router, path, route);
+}
+
+weft_status weft_listener_detach(weft_listener *listener, const char *path)
+{
+    return weft__router_detach(&listener->router, path);
+}
+
+typedef struct stop_mail {
+    weft__mail mail;
+    weft__site *site;
+    uint32_t timeout_ms;
+} stop_mail;
+
+static void open_stop_mail(weft_loop *loop, weft__mail *mail)
+{
+    stop_mail *letter = WEFT__CONTAINER(mail, stop_mail, mail);
+    weft_listener *listener = letter->site->listener;
+    (void)loop;
+    stop_site(letter->site, letter->timeout_ms);
+    weft__free(letter);
+    weft__listener_release(listener);
+}
+
+void weft_listener_stop(weft_listener *listener, uint32_t timeout_ms)
+{
+    for (size_t i = 0; i < listener->site_count; i++) {
+        weft__site *site = &listener->sites[i];
+        if (!site->loop) continue;
+        stop_mail *letter = weft__alloc(sizeof *letter);
+        if (!letter) continue;
+        *letter = (stop_mail){.mail.open = open_stop_mail, .site = site, .timeout_ms = timeout_ms};
+        weft__listener_retain(listener);
+        if (weft__loop_send(site->loop, &letter->mail)) continue;
+        weft__free(letter); /* the loop is closed, and has stopped its site */
+        weft__listener_release(listener);
+    }
+}

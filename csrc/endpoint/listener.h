@@ -1,0 +1,55 @@
+#ifndef WEFT_ENDPOINT_LISTENER_H
+#define WEFT_ENDPOINT_LISTENER_H
+
+#include "endpoint/router.h"
+#include "http/head.h"
+#include "net/acceptor.h"
+
+/** The part of a listener that lives on one loop. */
+typedef struct weft__site {
+    weft_listener *listener;
+    weft_loop *loop;
+    int socket;              /* until the acceptor takes it */
+    bool is_alive;           /* holds the listener */
+    bool is_stopping;
+    weft__acceptor *acceptor;
+    weft__link requests;     /* weft_request.link */
+    weft__link connections;  /* weft_connection.owner.link */
+    weft__timer deadline;    /* of a graceful stop */
+    weft__loop_member member;
+} weft__site;
+
+struct weft_listener {
+    /* fixed after open */
+    weft_listener_config config; /* strings point into the fields below */
+    char *server;                /* closed by a NUL, or NULL */
+    weft__endpoint_address address;
+    weft__head_limits head_limits;
+    bool owns_loops;
+
+    /* any thread */
+    _Atomic size_t holders;
+    _Atomic size_t open_sites;
+    _Atomic uint64_t connections;
+    weft__router router;
+
+    size_t site_count;
+    weft__site sites[];
+};
+
+void weft__listener_retain(weft_listener *listener);
+void weft__listener_release(weft_listener *listener);
+
+/** A request or connection has gone from its site. */
+void weft__site_leave(weft__site *site);
+
+/** request.c: takes an accepted stream; `is_refused` answers its first request with 503. WEFT_ENOMEM takes nothing. */
+weft_status weft__request_open(weft__site *site, weft__stream *stream, bool is_refused);
+
+/** Ends a request that asks for nothing yet; others end by themselves. */
+void weft__request_stop(weft__link *link);
+
+/** Ends a request at once. */
+void weft__request_abort(weft__link *link);
+
+#endif

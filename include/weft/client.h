@@ -1,0 +1,62 @@
+#ifndef WEFT_CLIENT_H
+#define WEFT_CLIENT_H
+
+#include "weft/connection.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** One attempt to open a connection to a server. */
+typedef struct weft_client weft_client;
+
+/** The server's HTTP answer to the opening handshake. Views are borrowed until the callback returns. */
+typedef struct weft_answer {
+    uint16_t status;
+    const weft_field *fields;
+    size_t field_count;
+    weft_string body; /**< Of a refusal: what came of it, at most 8 KiB; empty when it is chunked. */
+} weft_answer;
+
+/** What to connect to. Start from weft_client_config_init(). */
+typedef struct weft_client_config {
+    size_t size;                       /**< Set by init; lets the struct grow at its end. */
+    weft_loop *loop;                   /**< Where the connection will live; required. */
+    weft_string url;                   /**< `ws://host[:port]/path?query`; required. */
+    weft_string subprotocols;          /**< Comma-separated, in order of preference; empty: none. */
+    const weft_field *fields;          /**< Further fields of the request; Host and Origin may be among them. */
+    size_t field_count;
+    uint32_t handshake_timeout_ms;     /**< For name, TCP and upgrade together; 300 s; 0: no limit. */
+    const weft_service *service;       /**< Copied; NULL: messages are dropped. */
+    const weft_connection_config *connection; /**< Copied; NULL: the defaults. */
+    void *context;                     /**< The service's, and of the callbacks below. */
+    /** The server's answer, before on_open or on_failure. Thread: the loop's. May be NULL. */
+    void (*on_answer)(void *context, const weft_answer *answer);
+    /** No connection: WEFT_ERESOLVE, WEFT_EREFUSED, WEFT_EHANDSHAKE, WEFT_ETIMEDOUT, WEFT_ELOST, WEFT_ECLOSED (cancelled, or the
+     *  loop is closing), WEFT_ESYSTEM, WEFT_ENOMEM, with a sentence. The service's on_release follows, nothing else.
+     *  Thread: the loop's. May be NULL. */
+    void (*on_failure)(void *context, weft_status status, const char *detail);
+} weft_client_config;
+
+/** Writes the defaults named at the fields. Thread: any. */
+WEFT_API void weft_client_config_init(weft_client_config *config);
+
+/**
+ * Starts to connect; on_open of the service tells that it worked, on_failure that it did not. Copies `config`.
+ * Returns WEFT_EURL, WEFT_EINVAL, WEFT_ENOMEM, WEFT_ESYSTEM or WEFT_ECLOSED, with `*out` NULL, a sentence in `detail`
+ * (cut at `detail_size`) and no callback ever made, on_release neither. Thread: any.
+ */
+WEFT_API weft_status weft_client_connect(weft_client **out, const weft_client_config *config, char *detail,
+                                         size_t detail_size);
+
+/** Gives the attempt up: on_failure with WEFT_ECLOSED follows unless it has ended already. Thread: any. */
+WEFT_API void weft_client_cancel(weft_client *client);
+
+/** Gives the handle back; the attempt, or the connection, goes on. NULL is fine. Thread: any. */
+WEFT_API void weft_client_release(weft_client *client);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,178 @@
+#ifndef WEFT_LISTENER_H
+#define WEFT_LISTENER_H
+
+#include "weft/connection.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** An address that is listened on, by one socket and one loop for each thread. */
+typedef struct weft_listener weft_listener;
+
+/**
+ * One HTTP request that waits for its answer: weft_request_accept or weft_request_respond, exactly once, from any
+ * thread and as late as needed. The handle ends with its answer. Until then everything that it
+ * tells may be read from any thread; views are borrowed until the answer.
+ */
+typedef struct weft_request weft_request;
+
+/** Which requests that carry an Origin field may upgrade (RFC 6455 section 10.2). Those without one, as from
+ *  programs, always may. Others get 403. */
+typedef enum weft_origin_policy {
+    WEFT_ORIGIN_SAME = 0, /**< Scheme, host and port are the request's own. */
+    WEFT_ORIGIN_LIST = 1, /**< Listed, compared exactly. */
+    WEFT_ORIGIN_ANY = 2,
+} weft_origin_policy;
+
+/** What lives at one path. Start from weft_route_init(). */
+typedef struct weft_route {
+    size_t size;   /**< Set by init; lets the struct grow at its end. */
+    void *context; /**< Handed to every callback. */
+    /** A good upgrade request; NULL: the path takes no WebSocket. Thread: the loop of the request. */
+    void (*on_upgrade)(void *context, weft_request *request);
+    /** Any other request without a body; NULL: 426 where on_upgrade is set. Thread: the loop of the request. */
+    void (*on_request)(void *context, weft_request *request);
+    /** The route is detached and no callback of it is running. Any thread. */
+    void (*on_release)(void *context);
+    weft_origin_policy origins;
+    const weft_string *origin_list; /**< For WEFT_ORIGIN_LIST, as in `https://example.org`; copied. */
+    size_t origin_count;
+} weft_route;
+
+/** Writes a route without callbacks, for the same origin. Thread: any. */
+WEFT_API void weft_route_init(weft_route *route);
+
+/** Settings of a listener. Start from weft_listener_config_init(). */
+typedef struct weft_listener_config {
+    size_t size;              /**< Set by init; lets the struct grow at its end. */
+    const char *host;         /**< Numeric address or name; "0.0.0.0". "::" takes IPv4 too. */
+    uint16_t port;            /**< 0 (the default) lets the system choose. */
+    uint32_t threads;         /**< Loops of the listener's own, where `loops` is NULL; 1. */
+    weft_loop *const *loops;  /**< Loops to run on instead; they outlive the listener. */
+    size_t loop_count;
+    uint32_t backlog;         /**< Connections that wait to be accepted; 4096. */
+    uint32_t timeout_ms;      /**< From accept (or the last answer) until the request is there; 120 s; 0: no limit. */
+    uint32_t max_uri_length;  /**< Bytes of the request target; 4096; beyond: 414. */
+    uint32_t max_header_size; /**< Bytes of the header fields; 8192; beyond: 431. */
+    uint64_t max_connections; /**< Open at a time, over all loops; beyond: 503. UINT64_MAX. */
+    const char *server;       /**< Value of the Server field on every answer, or NULL. */
+    void *context;            /**< Handed to on_closed. */
+    /** The listener has ended and all its connections are gone; the last call. Thread: one of the loops. */
+    void (*on_closed)(void *context);
+} weft_listener_config;
+
+/** Writes the defaults named at the fields. Thread: any. */
+WEFT_API void weft_listener_config_init(weft_listener_config *config);
+
+/**
+ * Binds the address and starts to accept. Copies `config`. On failure `*out` is NULL, no callback is ever made, and
+ * `detail` (cut at `detail_size`, closed by a NUL) says which address and why: WEFT_EADDRESS, WEFT_ERESOLVE,
+ * WEFT_EINVAL, WEFT_ESYSTEM, WEFT_ENOMEM. May wait for a name to be resolved. Thread: any but a loop's of the listener's.
+ */
+WEFT_API weft_status weft_listener_open(weft_listener **out, const weft_listener_config *config, char *detail,
+                                        size_t detail_size);
+
+/** The real port. Thread: any. */
+WEFT_API uint16_t weft_listener_port(const weft_listener *listener);
+
+/** The numeric address, closed by a NUL; borrowed for the listener's life. Thread: any. */
+WEFT_API const char *weft_listener_host(const weft_listener *listener);
+
+/** Open connections, those in their HTTP phase included. Thread: any. */
+WEFT_API size_t weft_listener_connection_count(const weft_listener *listener);
+
+/**
+ * Puts a route at a path, which begins with '/' and is compared exactly, or at "*", which takes every path that
+ * no other route has. Copies `route` and `path`.
+ * WEFT_EDUPLICATE when the path has one, WEFT_EINVAL for an ill-formed path or route, WEFT_ENOMEM; then on_release is
+ * not called. Thread: any.
+ */
+WEFT_API weft_status weft_listener_attach(weft_listener *listener, const char *path, const weft_route *route);
+
+/** Takes the route away: new requests get 404, open connections go on. WEFT_ENOTATTACHED. Thread: any. */
+WEFT_API weft_status weft_listener_detach(weft_listener *listener, const char *path);
+
+/**
+ * Ends the listener: accepts no more, lets requests that are being decided finish, sends close 1001 to every
+ * connection and waits for the closing handshakes; what is left after `timeout_ms` is aborted (0: at once). on_closed tells
+ * when it is done. A second call may only shorten the wait. Thread: any.
+ */
+WEFT_API void weft_listener_stop(weft_listener *listener, uint32_t timeout_ms);
+
+/** Gives the handle back; the listener is stopped at once if it was not. NULL is fine. Thread: any. */
+WEFT_API void weft_listener_release(weft_listener *listener);
+
+/** True for a request that on_upgrade got. */
+WEFT_API bool weft_request_is_upgrade(const weft_request *request);
+WEFT_API weft_string weft_request_method(const weft_request *request);
+
+/** The target as sent, its path (percent-encoded as sent), and what is behind the '?'. */
+WEFT_API weft_string weft_request_target(const weft_request *request);
+WEFT_API weft_string weft_request_path(const weft_request *request);
+WEFT_API weft_string weft_request_query(const weft_request *request);
+
+/** The header fields, in order. */
+WEFT_API const weft_field *weft_request_fields(const weft_request *request, size_t *count);
+
+/** The first field of that name in any case; `bytes` NULL when absent. */
+WEFT_API weft_string weft_request_field(const weft_request *request, const char *name);
+
+/** The loop that the request arrived on. */
+WEFT_API weft_loop *weft_request_loop(const weft_request *request);
+
+/** The peer's and our own numeric address, closed by a NUL; "" when the system does not tell. */
+WEFT_API const char *weft_request_remote_host(const weft_request *request, uint16_t *port);
+WEFT_API const char *weft_request_local_host(const weft_request *request, uint16_t *port);
+
+/** How an upgrade is accepted. Start from weft_acceptance_init(). */
+typedef struct weft_acceptance {
+    size_t size;                          /**< Set by init; lets the struct grow at its end. */
+    const weft_service *service;          /**< Copied; NULL: messages are dropped. */
+    void *context;                        /**< The service's. */
+    const weft_connection_config *config; /**< Copied; NULL: the defaults. */
+    weft_string subprotocol;              /**< One of those offered, or empty. */
+    const weft_field *fields;             /**< Further fields of the 101. */
+    size_t field_count;
+} weft_acceptance;
+
+/** Writes an acceptance without service. Thread: any. */
+WEFT_API void weft_acceptance_init(weft_acceptance *acceptance);
+
+/** The first subprotocol of the client's list that `supported` lists too ("*" there supports any), or empty. */
+WEFT_API weft_string weft_request_choose_subprotocol(const weft_request *request, const weft_string *supported,
+                                                     size_t count);
+
+/**
+ * Answers 101 and opens the connection. WEFT_EINVAL for a setting, field or subprotocol that cannot be, with `detail` (may be
+ * NULL) naming it; WEFT_ESTATE when the request asks for no upgrade; WEFT_ENOMEM, WEFT_ESYSTEM: the request is then still
+ * unanswered and `context` the caller's. On WEFT_OK either on_open follows or, when the peer has gone meanwhile, only
+ * the service's on_release. Thread: any.
+ */
+WEFT_API weft_status weft_request_accept(weft_request *request, const weft_acceptance *acceptance, char *detail,
+                                         size_t detail_size);
+
+/** A plain HTTP answer. Start from weft_response_init(). */
+typedef struct weft_response {
+    size_t size;              /**< Set by init; lets the struct grow at its end. */
+    uint16_t status;          /**< 200 to 599; 200. */
+    const weft_field *fields; /**< Content-Length and Connection are the library's. */
+    size_t field_count;
+    weft_string body;
+} weft_response;
+
+/** Writes an empty 200. Thread: any. */
+WEFT_API void weft_response_init(weft_response *response);
+
+/**
+ * Answers a plain request, or refuses an upgrade (which ends TCP). Copies the response. WEFT_EINVAL for a status or field
+ * that cannot be, with `detail` naming it, WEFT_ENOMEM: the request is then still unanswered. Thread: any.
+ */
+WEFT_API weft_status weft_request_respond(weft_request *request, const weft_response *response, char *detail,
+                                          size_t detail_size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

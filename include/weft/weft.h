@@ -1,0 +1,16 @@
+#ifndef WEFT_WEFT_H
+#define WEFT_WEFT_H
+
+/** The whole of Weft's C API in one include. */
+
+#include "weft/allocator.h"
+#include "weft/client.h"
+#include "weft/connection.h"
+#include "weft/frame.h"
+#include "weft/handshake.h"
+#include "weft/listener.h"
+#include "weft/loop.h"
+#include "weft/session.h"
+#include "weft/status.h"
+
+#endif
