@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+#define OPENSSL_SUPPRESS_DEPRECATED /* RAND_METHOD: the one way to make the generator fail */
+#include <openssl/rand.h>
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* A session with its settings and the bytes that it wants to send. */
@@ -190,6 +193,37 @@ static void test_a_client_masks_every_frame_with_a_new_key(void **state)
     endpoint_clear(&from);
 }
 
+static int no_random_bytes(unsigned char *out, int length)
+{
+    (void)out;
+    (void)length;
+    return 0;
+}
+
+/* A key that could be guessed is worse than an error (RFC 6455 section 10.3). */
+static void test_a_client_without_random_bytes_sends_nothing(void **state)
+{
+    (void)state;
+    const RAND_METHOD method = {.bytes = no_random_bytes};
+    endpoint client, server;
+    endpoint_init(&client, WEFT_CLIENT, 4);
+    endpoint_init(&server, WEFT_SERVER, 4);
+    assert_int_equal(RAND_set_rand_method(&method), 1);
+    weft_status message = write_text(&client, "longer than a frame");
+    weft_status ping = write_control(&client, WEFT_OPCODE_PING, NULL, 0);
+    weft_status close = weft__session_write_close(&client.session, &client.out, 1000, NULL, 0);
+    weft_status unmasked = write_text(&server, "needs none");
+    assert_int_equal(RAND_set_rand_method(NULL), 1);
+    assert_int_equal(message, WEFT_ESYSTEM);
+    assert_int_equal(ping, WEFT_ESYSTEM);
+    assert_int_equal(close, WEFT_ESYSTEM);
+    assert_int_equal(unmasked, WEFT_OK);
+    assert_int_equal(weft__buffer_length(&client.out), 0);
+    assert_int_equal(client.session.phase, WEFT__SESSION_OPEN);
+    endpoint_clear(&client);
+    endpoint_clear(&server);
+}
+
 static void test_frames_taken_one_by_one_are_those_written_at_once(void **state)
 {
     (void)state;
@@ -371,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_the_wire_length_is_never_wrapped),
         cmocka_unit_test(test_a_message_too_long_for_the_wire_is_refused),
         cmocka_unit_test(test_a_client_masks_every_frame_with_a_new_key),
+        cmocka_unit_test(test_a_client_without_random_bytes_sends_nothing),
         cmocka_unit_test(test_frames_taken_one_by_one_are_those_written_at_once),
         cmocka_unit_test(test_control_frames_carry_up_to_125_bytes),
         cmocka_unit_test(test_close_frames_carry_code_and_reason_and_no_byte_more),
