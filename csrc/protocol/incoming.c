@@ -247,7 +247,7 @@ static void take_pending(weft__session *session, weft_event *event, const uint8_
     size_t whole = header_length == 0 ? SIZE_MAX : (size_t)header_length;
     if (header_length > 0 && !accept_header(session, event, &header)) return;
     if (is_control) whole += (size_t)header.payload_length;
-    if (kept + added < whole && (is_control || header_length == 0)) {
+    if (kept + added < whole) {
         session->pending_length = (uint8_t)(kept + added);
         *used += added;
         return;
