@@ -25,6 +25,13 @@ size_t weft_connection_buffered_amount(const weft_connection *connection)
            atomic_load_explicit(&connection->unsent, memory_order_relaxed);
 }
 
+/* The limit is for what piles up: a message that finds nothing waiting may go, whatever its size. */
+static bool is_too_much(const weft__plan *plan, size_t waiting, size_t added)
+{
+    uint64_t limit = plan->config.send_queue_limit;
+    return waiting > 0 && (waiting > limit || added > limit - waiting);
+}
+
 /* -- on the loop --------------------------------------------------------------------------------- */
 
 /* Frame headers from the stack, payload from where it lies. */
@@ -63,7 +70,7 @@ static weft_status send_here(weft_connection *connection, weft_message_type type
     const weft__plan *plan = connection->plan;
     size_t waiting = weft__stream_unsent(connection->stream);
     size_t wire_length = weft__session_wire_length(&connection->session, length);
-    if (waiting + wire_length > plan->config.send_queue_limit) return WEFT_EBACKPRESSURE;
+    if (is_too_much(plan, waiting, wire_length)) return WEFT_EBACKPRESSURE;
 
     connection->last_activity_ms = weft__loop_now(connection->loop);
     bool is_gathered = length >= GATHER_FROM && plan->session.role == WEFT_SERVER;
@@ -99,7 +106,7 @@ static weft_status control_here(weft_connection *connection, weft_opcode opcode,
     connection->last_activity_ms = weft__loop_now(connection->loop);
     size_t waiting = weft__stream_unsent(connection->stream);
     if (opcode == WEFT_OPCODE_PONG && waiting) return keep_newest_pong(connection, bytes, length);
-    if (waiting + length > connection->plan->config.send_queue_limit) return WEFT_EBACKPRESSURE;
+    if (is_too_much(connection->plan, waiting, length)) return WEFT_EBACKPRESSURE;
     return weft__connection_write_control(connection, opcode, bytes, length);
 }
 
@@ -154,9 +161,10 @@ static void open_frame_mail(weft_loop *loop, weft__mail *mail)
 static weft_status post(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes, size_t length)
 {
     if (!weft_connection_is_open(connection)) return WEFT_ECLOSED;
-    uint64_t limit = connection->plan->config.send_queue_limit;
     size_t wire_length = weft__session_wire_length(&connection->session, length);
-    if (weft_connection_buffered_amount(connection) + wire_length > limit) return WEFT_EBACKPRESSURE;
+    if (is_too_much(connection->plan, weft_connection_buffered_amount(connection), wire_length)) {
+        return WEFT_EBACKPRESSURE;
+    }
 
     frame_mail *letter = weft__alloc(sizeof *letter + length);
     if (!letter) return WEFT_ENOMEM;

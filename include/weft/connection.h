@@ -58,7 +58,8 @@ typedef struct weft_connection_config {
     uint32_t keep_alive_timeout_ms;   /**< From that ping until the connection ends with 1006; 30 s; at least 1. */
     uint32_t close_timeout_ms;        /**< From a failed peer's or our close frame until TCP is dropped, where
                                            weft_connection_close does not say; 60 s; at least 1. */
-    uint64_t send_queue_limit;        /**< Bytes that may wait for a slow reader; 16 MiB; at least 1. */
+    uint64_t send_queue_limit;        /**< Bytes that may wait for a slow reader; a message that finds nothing
+                                           waiting may be larger. 16 MiB; at least 1. */
     uint64_t high_water;              /**< Waiting bytes above which reading from the peer pauses; 64 KiB. */
 } weft_connection_config;
 
