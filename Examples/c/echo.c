@@ -9,7 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STOP_TIMEOUT_MS = 5000 };
+enum {
+    STOP_TIMEOUT_MS = 5000
+};
 
 typedef struct options {
     unsigned long port;

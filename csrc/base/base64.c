@@ -3,7 +3,9 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-enum { LONGEST_CHECKED = 64 };
+enum {
+    LONGEST_CHECKED = 64
+};
 
 void weft__base64_encode(char *out, const void *bytes, size_t length)
 {

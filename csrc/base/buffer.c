@@ -4,7 +4,9 @@
 
 #include <string.h>
 
-enum { SMALLEST_BLOCK = 256 };
+enum {
+    SMALLEST_BLOCK = 256
+};
 
 static void move_to_front(weft__buffer *buffer)
 {
@@ -27,7 +29,8 @@ uint8_t *weft__buffer_reserve(weft__buffer *buffer, size_t length, size_t ceilin
         return buffer->bytes + buffer->end;
     }
     size_t capacity = buffer->capacity ? buffer->capacity : SMALLEST_BLOCK;
-    while (capacity - held < length) capacity = capacity > SIZE_MAX / 2 ? held + length : capacity * 2;
+    while (capacity - held < length)
+        capacity = capacity > SIZE_MAX / 2 ? held + length : capacity * 2;
     move_to_front(buffer);
     uint8_t *bytes = weft__realloc(buffer->bytes, capacity);
     if (!bytes) return NULL;

@@ -1,6 +1,8 @@
-/* What the application says to a request: an answer is written on the caller's thread and sent on the loop's. */
+/* What the application says to a request: an answer is written on the caller's thread and sent on the loop's.
+ */
 
 #include "base/allocator.h"
+#include "base/config.h"
 #include "endpoint/connection.h"
 #include "endpoint/request.h"
 #include "http/response.h"
@@ -76,7 +78,8 @@ const char *weft_request_local_host(const weft_request *request, uint16_t *port)
     return request->local_address.host;
 }
 
-weft_string weft_request_choose_subprotocol(const weft_request *request, const weft_string *supported, size_t count)
+weft_string weft_request_choose_subprotocol(const weft_request *request, const weft_string *supported,
+                                            size_t count)
 {
     return weft__upgrade_choose_subprotocol(&request->head, supported, count);
 }
@@ -168,13 +171,14 @@ static void put_detail(char *detail, size_t size, const char *text)
     if (size) snprintf(detail, size, "%s", text);
 }
 
-void weft_acceptance_init(weft_acceptance *acceptance)
+void weft_acceptance_init_sized(weft_acceptance *acceptance, size_t size)
 {
-    *acceptance = (weft_acceptance){.size = sizeof *acceptance};
+    const weft_acceptance defaults = {0};
+    weft__config_init(acceptance, size, &defaults, sizeof defaults);
 }
 
-static weft_status check_acceptance(const weft_request *request, const weft_acceptance *acceptance, char *detail,
-                                    size_t detail_size)
+static weft_status check_acceptance(const weft_request *request, const weft_acceptance *acceptance,
+                                    char *detail, size_t detail_size)
 {
     weft__problem problem;
     weft_status status = weft__upgrade_check_fields(acceptance->fields, acceptance->field_count, &problem);
@@ -194,8 +198,9 @@ static weft_status write_acceptance(answer_mail *letter, const weft_acceptance *
     weft_request *request = letter->request;
     weft_service no_service;
     weft_service_init(&no_service);
-    weft_status status = weft__plan_new(&letter->plan, WEFT_SERVER,
-                                        acceptance->service ? acceptance->service : &no_service, acceptance->config);
+    weft_status status =
+        weft__plan_new(&letter->plan, WEFT_SERVER, acceptance->service ? acceptance->service : &no_service,
+                       acceptance->config);
     if (status == WEFT_EINVAL) put_detail(detail, detail_size, "a setting of the connection is out of range");
     if (status != WEFT_OK) return status;
     weft__upgrade_answer answer = {
@@ -206,8 +211,8 @@ static weft_status write_acceptance(answer_mail *letter, const weft_acceptance *
     };
     status = weft__upgrade_write_answer(&letter->answer, &request->head, &answer);
     if (status != WEFT_OK) return status;
-    return weft__buffer_append(&letter->subprotocol, acceptance->subprotocol.bytes, acceptance->subprotocol.length,
-                               SIZE_MAX);
+    return weft__buffer_append(&letter->subprotocol, acceptance->subprotocol.bytes,
+                               acceptance->subprotocol.length, SIZE_MAX);
 }
 
 /* A letter that failed leaves the request unanswered, and so held. */
@@ -225,8 +230,7 @@ weft_status weft_request_accept(weft_request *request, const weft_acceptance *gi
     weft_acceptance acceptance;
     weft_acceptance_init(&acceptance);
     put_detail(detail, detail_size, "");
-    if (given->size > sizeof acceptance) return WEFT_EINVAL;
-    memcpy(&acceptance, given, given->size);
+    if (weft__config_take(&acceptance, given, sizeof acceptance) != WEFT_OK) return WEFT_EINVAL;
     if (!request->is_upgrade) return WEFT_ESTATE;
     weft_status status = check_acceptance(request, &acceptance, detail, detail_size);
     if (status != WEFT_OK) return status;
@@ -245,9 +249,10 @@ weft_status weft_request_accept(weft_request *request, const weft_acceptance *gi
     return status;
 }
 
-void weft_response_init(weft_response *response)
+void weft_response_init_sized(weft_response *response, size_t size)
 {
-    *response = (weft_response){.size = sizeof *response, .status = 200};
+    const weft_response defaults = {.status = 200};
+    weft__config_init(response, size, &defaults, sizeof defaults);
 }
 
 static weft_status write_response(answer_mail *letter, const weft_response *response)
@@ -267,13 +272,13 @@ static weft_status write_response(answer_mail *letter, const weft_response *resp
     return weft__response_write(&letter->answer, &answer);
 }
 
-weft_status weft_request_respond(weft_request *request, const weft_response *given, char *detail, size_t detail_size)
+weft_status weft_request_respond(weft_request *request, const weft_response *given, char *detail,
+                                 size_t detail_size)
 {
     weft_response response;
     weft_response_init(&response);
     put_detail(detail, detail_size, "");
-    if (given->size > sizeof response) return WEFT_EINVAL;
-    memcpy(&response, given, given->size);
+    if (weft__config_take(&response, given, sizeof response) != WEFT_OK) return WEFT_EINVAL;
     if (response.status < 200 || response.status > 599) {
         put_detail(detail, detail_size, "the status is not in 200 to 599");
         return WEFT_EINVAL;

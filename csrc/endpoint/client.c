@@ -1,6 +1,7 @@
 #include "weft/client.h"
 
 #include "base/allocator.h"
+#include "base/config.h"
 #include "endpoint/connection.h"
 #include "http/key.h"
 #include "http/offer.h"
@@ -16,15 +17,17 @@ enum {
 };
 
 static const weft__head_limits answer_limits = {
-    .max_uri_length = 8192, .max_header_size = 65536, .max_fields = 256,
+    .max_uri_length = 8192,
+    .max_header_size = 65536,
+    .max_fields = 256,
 };
 
 /** How far an attempt is. */
 typedef enum client_state {
-    CLIENT_POSTED,    /* on its way to the loop */
-    CLIENT_DIALLING,  /* the name, then TCP */
-    CLIENT_AWAITING,  /* the request is out, the head of the answer is awaited */
-    CLIENT_REFUSED,   /* the head is there and refuses; its body is awaited */
+    CLIENT_POSTED,   /* on its way to the loop */
+    CLIENT_DIALLING, /* the name, then TCP */
+    CLIENT_AWAITING, /* the request is out, the head of the answer is awaited */
+    CLIENT_REFUSED,  /* the head is there and refuses; its body is awaited */
     CLIENT_DONE,
 } client_state;
 
@@ -58,9 +61,10 @@ struct weft_client {
     weft__mail start;
 };
 
-void weft_client_config_init(weft_client_config *config)
+void weft_client_config_init_sized(weft_client_config *config, size_t size)
 {
-    *config = (weft_client_config){.size = sizeof *config, .handshake_timeout_ms = 300000};
+    const weft_client_config defaults = {.handshake_timeout_ms = 300000};
+    weft__config_init(config, size, &defaults, sizeof defaults);
 }
 
 void weft_client_release(weft_client *client)
@@ -226,7 +230,8 @@ static void on_read(void *owner, uint8_t *bytes, size_t length)
     weft_client *client = owner;
     retain(client);
     if (client->state == CLIENT_REFUSED) {
-        /* The views of the head point into the input, so it must not move: the body gets what room is left. */
+        /* The views of the head point into the input, so it must not move: the body gets what room is left.
+         */
         size_t room = client->input.capacity - client->input.end;
         weft__buffer_append(&client->input, bytes, length < room ? length : room, SIZE_MAX);
         if (length > room) {
@@ -248,7 +253,8 @@ static void on_end(void *owner, weft_status status, const char *detail)
     if (client->state == CLIENT_REFUSED) {
         finish_refusal(client);
     } else {
-        fail(client, WEFT_ELOST, status == WEFT_OK ? "the server ended the connection before its answer" : detail);
+        fail(client, WEFT_ELOST,
+             status == WEFT_OK ? "the server ended the connection before its answer" : detail);
     }
 }
 
@@ -349,7 +355,8 @@ static weft_status take_subprotocols(weft_client *client, weft_string list, weft
     return WEFT_OK;
 }
 
-static weft_status write_request(weft_client *client, const weft_client_config *config, weft__problem *problem)
+static weft_status write_request(weft_client *client, const weft_client_config *config,
+                                 weft__problem *problem)
 {
     weft_status status = weft__upgrade_check_fields(config->fields, config->field_count, problem);
     if (status != WEFT_OK) return status;
@@ -400,8 +407,7 @@ weft_status weft_client_connect(weft_client **out, const weft_client_config *giv
     weft_client_config config;
     weft_client_config_init(&config);
     if (detail_size) detail[0] = '\0';
-    if (given->size > sizeof config) return WEFT_EINVAL;
-    memcpy(&config, given, given->size);
+    if (weft__config_take(&config, given, sizeof config) != WEFT_OK) return WEFT_EINVAL;
     if (!config.loop) return WEFT_EINVAL;
 
     weft__problem problem;

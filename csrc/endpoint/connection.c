@@ -1,21 +1,22 @@
 #include "endpoint/connection.h"
 
 #include "base/allocator.h"
+#include "base/config.h"
 
 #include <stdio.h>
 #include <string.h>
 
-void weft_service_init(weft_service *service)
+void weft_service_init_sized(weft_service *service, size_t size)
 {
-    *service = (weft_service){.size = sizeof *service};
+    const weft_service defaults = {0};
+    weft__config_init(service, size, &defaults, sizeof defaults);
 }
 
-void weft_connection_config_init(weft_connection_config *config)
+void weft_connection_config_init_sized(weft_connection_config *config, size_t size)
 {
     weft_session_config session;
     weft_session_config_init(&session);
-    *config = (weft_connection_config){
-        .size = sizeof *config,
+    const weft_connection_config defaults = {
         .max_frame_size = session.max_frame_size,
         .max_message_size = session.max_message_size,
         .max_fragments = session.max_fragments,
@@ -25,6 +26,7 @@ void weft_connection_config_init(weft_connection_config *config)
         .send_queue_limit = 16 << 20,
         .high_water = 64 << 10,
     };
+    weft__config_init(config, size, &defaults, sizeof defaults);
 }
 
 /* -- plans ------------------------------------------------------------------------------------- */
@@ -41,13 +43,12 @@ weft_status weft__plan_new(weft__plan **out, weft_role role, const weft_service 
                            const weft_connection_config *config)
 {
     *out = NULL;
-    if (service->size > sizeof *service || (config && config->size > sizeof *config)) return WEFT_EINVAL;
     weft__plan *plan = weft__alloc_zeroed(sizeof *plan);
     if (!plan) return WEFT_ENOMEM;
     plan->holders = 1;
     weft_connection_config_init(&plan->config);
-    memcpy(&plan->service, service, service->size);
-    if (config) memcpy(&plan->config, config, config->size);
+    weft_status status = weft__config_take(&plan->service, service, sizeof plan->service);
+    if (status == WEFT_OK && config) status = weft__config_take(&plan->config, config, sizeof plan->config);
     plan->session = (weft_session_config){
         .size = sizeof plan->session,
         .role = role,
@@ -55,9 +56,10 @@ weft_status weft__plan_new(weft__plan **out, weft_role role, const weft_service 
         .max_message_size = plan->config.max_message_size,
         .max_fragments = plan->config.max_fragments,
     };
-    if (check_plan(plan) != WEFT_OK) {
+    if (status == WEFT_OK) status = check_plan(plan);
+    if (status != WEFT_OK) {
         weft__free(plan);
-        return WEFT_EINVAL;
+        return status;
     }
     *out = plan;
     return WEFT_OK;
@@ -282,12 +284,14 @@ static weft_status tell_address(const weft_connection *connection, char *host, s
     return WEFT_OK;
 }
 
-weft_status weft_connection_remote_address(const weft_connection *connection, char *host, size_t size, uint16_t *port)
+weft_status weft_connection_remote_address(const weft_connection *connection, char *host, size_t size,
+                                           uint16_t *port)
 {
     return tell_address(connection, host, size, port, weft__stream_remote_address);
 }
 
-weft_status weft_connection_local_address(const weft_connection *connection, char *host, size_t size, uint16_t *port)
+weft_status weft_connection_local_address(const weft_connection *connection, char *host, size_t size,
+                                          uint16_t *port)
 {
     return tell_address(connection, host, size, port, weft__stream_local_address);
 }

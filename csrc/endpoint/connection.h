@@ -51,18 +51,18 @@ struct weft_connection {
     /* loop thread only */
     uint8_t state; /* a weft__connection_state */
     bool is_paused;
-    bool is_delivering;   /* inside deliver(): no second one on the stack */
-    bool is_told_closed;  /* on_close was called */
+    bool is_delivering;  /* inside deliver(): no second one on the stack */
+    bool is_told_closed; /* on_close was called */
     bool holds_close;
     bool awaits_pong;     /* of keep-alive */
     bool peer_ended;      /* the peer's direction of TCP is over */
     uint16_t answer_code; /* of the held answer */
     weft__stream *stream;
     weft__session session;
-    weft__buffer *held_input; /* what arrived and was not delivered, or NULL */
-    uint8_t *newest_pong;     /* length, then payload, while the peer does not read; or NULL */
+    weft__buffer *held_input;     /* what arrived and was not delivered, or NULL */
+    uint8_t *newest_pong;         /* length, then payload, while the peer does not read; or NULL */
     weft__turn_end_hook farewell; /* after the last callback has returned */
-    weft__timer timer;        /* keep-alive and idle, closing, answering or lingering, by state */
+    weft__timer timer;            /* keep-alive and idle, closing, answering or lingering, by state */
     uint64_t last_read_ms;
     uint64_t last_activity_ms; /* read or written, keep-alive's own apart */
     weft__loop_member member;
@@ -71,15 +71,15 @@ struct weft_connection {
 
 /** What an opening handshake hands over. */
 typedef struct weft__connection_start {
-    weft__plan *plan;         /**< One hold passes to the connection. */
-    void *context;            /**< The service's; given back through on_release. */
-    weft__stream *stream;     /**< Passes to the connection. */
-    weft_string subprotocol;  /**< Copied. */
+    weft__plan *plan;        /**< One hold passes to the connection. */
+    void *context;           /**< The service's; given back through on_release. */
+    weft__stream *stream;    /**< Passes to the connection. */
+    weft_string subprotocol; /**< Copied. */
 } weft__connection_start;
 
 /**
- * A connection with one holder, the caller; the loop holds it too until it is gone. No callback is called before
- * weft__connection_run. On WEFT_ENOMEM nothing was taken over.
+ * A connection with one holder, the caller; the loop holds it too until it is gone. No callback is called
+ * before weft__connection_run. On WEFT_ENOMEM nothing was taken over.
  */
 weft_status weft__connection_new(weft_connection **out, const weft__connection_start *start);
 
@@ -97,13 +97,15 @@ void weft__connection_read_on(weft_connection *connection);
 /** connection_end.c: the ways out. */
 
 /** The peer broke a rule, or the application failed: close frame, on_error, on_close, lingering. */
-void weft__connection_fail_with(weft_connection *connection, weft_status reason, uint16_t code, const char *detail);
+void weft__connection_fail_with(weft_connection *connection, weft_status reason, uint16_t code,
+                                const char *detail);
 
 /** TCP is lost or given up: on_error where `reason` is not WEFT_OK, on_close 1006, gone. */
 void weft__connection_lose(weft_connection *connection, weft_status reason, const char *detail);
 
 /** The peer's close frame. */
-void weft__connection_take_close(weft_connection *connection, uint16_t code, const char *reason, size_t length);
+void weft__connection_take_close(weft_connection *connection, uint16_t code, const char *reason,
+                                 size_t length);
 
 /** Both close frames went their way: ends our direction and waits for the peer's end. */
 void weft__connection_linger(weft_connection *connection);
@@ -121,8 +123,8 @@ bool weft__connection_is_keep_alive(const uint8_t *bytes, size_t length);
 void weft__connection_say_farewell(weft__turn_end_hook *hook);
 
 /** connection_output.c: sends a control frame now, whatever waits. */
-weft_status weft__connection_write_control(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes,
-                                           size_t length);
+weft_status weft__connection_write_control(weft_connection *connection, weft_opcode opcode,
+                                           const uint8_t *bytes, size_t length);
 
 /** What waited has been sent: the newest pong, on_writable, reading. */
 void weft__connection_drained(weft_connection *connection);

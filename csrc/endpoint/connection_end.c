@@ -41,7 +41,8 @@ static weft_status write_close(weft_connection *connection, uint16_t code, const
 void weft__connection_linger(weft_connection *connection)
 {
     connection->state = WEFT__CONNECTION_LINGERING;
-    /* RFC 6455 section 7.1.1: the server ends TCP first, so that it does not hold TIME_WAIT for its clients... */
+    /* RFC 6455 section 7.1.1: the server ends TCP first, so that it does not hold TIME_WAIT for its
+     * clients... */
     bool is_server = connection->plan->session.role == WEFT_SERVER;
     if (is_server || connection->peer_ended) weft__stream_shut_down(connection->stream);
     if (connection->peer_ended) {
@@ -52,7 +53,8 @@ void weft__connection_linger(weft_connection *connection)
     weft__loop_start_timer(connection->loop, &connection->timer, LINGER_MS);
 }
 
-void weft__connection_fail_with(weft_connection *connection, weft_status reason, uint16_t code, const char *detail)
+void weft__connection_fail_with(weft_connection *connection, weft_status reason, uint16_t code,
+                                const char *detail)
 {
     if (connection->state >= WEFT__CONNECTION_ANSWERING) return;
     weft_connection_retain(connection);
@@ -84,7 +86,8 @@ static void answer(weft_connection *connection)
     weft__connection_linger(connection);
 }
 
-void weft__connection_take_close(weft_connection *connection, uint16_t code, const char *reason, size_t length)
+void weft__connection_take_close(weft_connection *connection, uint16_t code, const char *reason,
+                                 size_t length)
 {
     bool is_first = connection->state == WEFT__CONNECTION_OPEN;
     set_not_open(connection);
@@ -150,7 +153,8 @@ static void answer_held(weft_loop *loop, void *context)
 void weft_connection_answer_close(weft_connection *connection)
 {
     weft_connection_retain(connection);
-    if (weft_loop_post(connection->loop, answer_held, connection) != WEFT_OK) weft_connection_release(connection);
+    if (weft_loop_post(connection->loop, answer_held, connection) != WEFT_OK)
+        weft_connection_release(connection);
 }
 
 void weft_connection_fail(weft_connection *connection, const char *detail)
@@ -199,7 +203,8 @@ static weft_status close_here(weft_connection *connection, uint16_t code, const 
     connection->state = WEFT__CONNECTION_CLOSING;
     set_not_open(connection);
     weft__timer_stop(&connection->timer);
-    if (timeout_ms != WEFT_NO_TIMEOUT) weft__loop_start_timer(connection->loop, &connection->timer, timeout_ms);
+    if (timeout_ms != WEFT_NO_TIMEOUT)
+        weft__loop_start_timer(connection->loop, &connection->timer, timeout_ms);
     return WEFT_OK;
 }
 
@@ -235,12 +240,13 @@ static weft_status post_close(weft_connection *connection, uint16_t code, const 
     return WEFT_ECLOSED;
 }
 
-weft_status weft_connection_close(weft_connection *connection, uint16_t code, const char *reason, size_t length,
-                                  uint32_t timeout_ms)
+weft_status weft_connection_close(weft_connection *connection, uint16_t code, const char *reason,
+                                  size_t length, uint32_t timeout_ms)
 {
     weft_status status = weft__session_check_close(code, reason, length);
     if (status != WEFT_OK) return status;
-    if (!weft_loop_is_current(connection->loop)) return post_close(connection, code, reason, length, timeout_ms);
+    if (!weft_loop_is_current(connection->loop))
+        return post_close(connection, code, reason, length, timeout_ms);
     weft__turn_begin(connection->loop);
     status = close_here(connection, code, reason, length, timeout_ms);
     weft__turn_end(connection->loop);

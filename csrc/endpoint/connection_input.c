@@ -23,7 +23,8 @@ static void take_ping(weft_connection *connection, const weft_event *event)
     if (service->on_ping) {
         service->on_ping(connection->context, connection, event->bytes, event->length);
     } else {
-        weft_connection_pong(connection, event->bytes, event->length); /* ECLOSED while closing is as it should be */
+        weft_connection_pong(connection, event->bytes,
+                             event->length); /* ECLOSED while closing is as it should be */
     }
 }
 
@@ -83,7 +84,8 @@ static void hold(weft_connection *connection, const uint8_t *bytes, size_t lengt
     if (!connection->held_input) connection->held_input = weft__loop_borrow_buffer(connection->loop);
     weft__buffer *held = connection->held_input;
     if (held && weft__buffer_append(held, bytes, length, SIZE_MAX) == WEFT_OK) return;
-    weft__connection_fail_with(connection, WEFT_ENOMEM, WEFT_CLOSE_INTERNAL_ERROR, weft_status_text(WEFT_ENOMEM));
+    weft__connection_fail_with(connection, WEFT_ENOMEM, WEFT_CLOSE_INTERNAL_ERROR,
+                               weft_status_text(WEFT_ENOMEM));
 }
 
 static void on_read(void *owner, uint8_t *bytes, size_t length)
@@ -93,7 +95,8 @@ static void on_read(void *owner, uint8_t *bytes, size_t length)
     weft_connection_retain(connection);
     connection->last_read_ms = weft__loop_now(connection->loop);
     connection->awaits_pong = false;
-    size_t used = connection->held_input || connection->is_delivering ? 0 : deliver(connection, bytes, length);
+    size_t used =
+        connection->held_input || connection->is_delivering ? 0 : deliver(connection, bytes, length);
     if (used < length) {
         hold(connection, bytes + used, length - used);
         if (listens(connection)) weft__stream_stop_reading(connection->stream);
@@ -159,7 +162,8 @@ void weft_connection_resume(weft_connection *connection)
     weft__assert_on_loop(connection->loop);
     if (!connection->is_paused) return;
     connection->is_paused = false;
-    if (weft_loop_post(connection->loop, read_on_later, weft_connection_retain(connection)) == WEFT_OK) return;
+    if (weft_loop_post(connection->loop, read_on_later, weft_connection_retain(connection)) == WEFT_OK)
+        return;
     weft_connection_release(connection);
     weft__turn_begin(connection->loop);
     weft__connection_lose(connection, WEFT_ENOMEM, weft_status_text(WEFT_ENOMEM));

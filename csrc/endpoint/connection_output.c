@@ -16,7 +16,8 @@ enum {
 
 bool weft__connection_is_choked(const weft_connection *connection)
 {
-    return connection->stream && weft__stream_unsent(connection->stream) > connection->plan->config.high_water;
+    return connection->stream &&
+           weft__stream_unsent(connection->stream) > connection->plan->config.high_water;
 }
 
 size_t weft_connection_buffered_amount(const weft_connection *connection)
@@ -79,8 +80,8 @@ static weft_status send_here(weft_connection *connection, weft_message_type type
     return status == WEFT_ELOST ? WEFT_ECLOSED : status;
 }
 
-weft_status weft__connection_write_control(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes,
-                                           size_t length)
+weft_status weft__connection_write_control(weft_connection *connection, weft_opcode opcode,
+                                           const uint8_t *bytes, size_t length)
 {
     if (connection->state != WEFT__CONNECTION_OPEN) return WEFT_ECLOSED;
     weft__buffer *output = weft__stream_output(connection->stream);
@@ -88,8 +89,8 @@ weft_status weft__connection_write_control(weft_connection *connection, weft_opc
     return weft__session_write_control(&connection->session, output, opcode, bytes, length);
 }
 
-/* RFC 6455 section 5.5.3: one answer to the newest ping is enough, so a flood of pings to a connection whose peer
- * does not read costs one payload. */
+/* RFC 6455 section 5.5.3: one answer to the newest ping is enough, so a flood of pings to a connection whose
+ * peer does not read costs one payload. */
 static weft_status keep_newest_pong(weft_connection *connection, const uint8_t *bytes, size_t length)
 {
     if (!connection->newest_pong) connection->newest_pong = weft__alloc(1 + WEFT_CONTROL_PAYLOAD_MAX);
@@ -136,7 +137,8 @@ typedef struct frame_mail {
     uint8_t bytes[];
 } frame_mail;
 
-static weft_status dispatch(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes, size_t length)
+static weft_status dispatch(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes,
+                            size_t length)
 {
     bool is_control = opcode >= WEFT_OPCODE_CLOSE;
     return is_control ? control_here(connection, opcode, bytes, length)
@@ -184,7 +186,8 @@ static weft_status post(weft_connection *connection, weft_opcode opcode, const u
 
 /* -- the doors ----------------------------------------------------------------------------------- */
 
-static weft_status send_frame(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes, size_t length)
+static weft_status send_frame(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes,
+                              size_t length)
 {
     if (!weft_loop_is_current(connection->loop)) return post(connection, opcode, bytes, length);
     weft__turn_begin(connection->loop);

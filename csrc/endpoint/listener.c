@@ -1,15 +1,15 @@
 #include "endpoint/listener.h"
 
 #include "base/allocator.h"
+#include "base/config.h"
 #include "endpoint/connection.h"
 
 #include <stdio.h>
 #include <string.h>
 
-void weft_listener_config_init(weft_listener_config *config)
+void weft_listener_config_init_sized(weft_listener_config *config, size_t size)
 {
-    *config = (weft_listener_config){
-        .size = sizeof *config,
+    const weft_listener_config defaults = {
         .host = "0.0.0.0",
         .threads = 1,
         .backlog = 4096,
@@ -18,6 +18,7 @@ void weft_listener_config_init(weft_listener_config *config)
         .max_header_size = 8192,
         .max_connections = UINT64_MAX,
     };
+    weft__config_init(config, size, &defaults, sizeof defaults);
 }
 
 /* -- holders ----------------------------------------------------------------------------------- */
@@ -98,7 +99,8 @@ static weft_connection *connection_of(weft__link *link)
 
 static void abort_all(weft__site *site)
 {
-    while (!weft__link_is_alone(&site->requests)) weft__request_abort(site->requests.next);
+    while (!weft__link_is_alone(&site->requests))
+        weft__request_abort(site->requests.next);
     weft__link *next;
     for (weft__link *link = site->connections.next; link != &site->connections; link = next) {
         next = link->next; /* a connection leaves the list at the end of the turn */
@@ -169,7 +171,8 @@ static weft_status check_config(const weft_listener_config *config, char *detail
 {
     const char *wrong = NULL;
     if (!config->host) wrong = "host is missing";
-    if (!config->loops && (config->threads < 1 || config->threads > 1024)) wrong = "threads is not in 1 to 1024";
+    if (!config->loops && (config->threads < 1 || config->threads > 1024))
+        wrong = "threads is not in 1 to 1024";
     if (config->loops && config->loop_count < 1) wrong = "loop_count is 0";
     if (config->backlog < 1 || config->backlog > INT32_MAX) wrong = "backlog is not in 1 to 2147483647";
     if (!config->max_uri_length) wrong = "max_uri_length is 0";
@@ -204,7 +207,8 @@ static weft_status new_listener(weft_listener **out, const weft_listener_config 
         .max_header_size = config->max_header_size,
         .max_fields = 256,
     };
-    for (size_t i = 0; i < count; i++) init_site(&listener->sites[i], listener);
+    for (size_t i = 0; i < count; i++)
+        init_site(&listener->sites[i], listener);
     *out = listener;
     if (weft__router_init(&listener->router) != WEFT_OK) return WEFT_ENOMEM;
     if (!config->server) return WEFT_OK;
@@ -224,8 +228,8 @@ static weft_status open_sockets(weft_listener *listener, char *detail, size_t de
     };
     for (size_t i = 0; i < listener->site_count; i++) {
         address.is_first = i == 0;
-        weft_status status = weft__listening_socket_open(&listener->sites[i].socket, &listener->address, &address,
-                                                         detail, detail_size);
+        weft_status status = weft__listening_socket_open(&listener->sites[i].socket, &listener->address,
+                                                         &address, detail, detail_size);
         if (status != WEFT_OK) return status;
         address.port = listener->address.port;
     }
@@ -274,8 +278,7 @@ weft_status weft_listener_open(weft_listener **out, const weft_listener_config *
     weft_listener_config config;
     weft_listener_config_init(&config);
     if (detail_size) detail[0] = '\0';
-    if (given->size > sizeof config) return WEFT_EINVAL;
-    memcpy(&config, given, given->size);
+    if (weft__config_take(&config, given, sizeof config) != WEFT_OK) return WEFT_EINVAL;
     weft_status status = check_config(&config, detail, detail_size);
     if (status != WEFT_OK) return status;
 

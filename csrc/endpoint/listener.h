@@ -9,13 +9,13 @@
 typedef struct weft__site {
     weft_listener *listener;
     weft_loop *loop;
-    int socket;              /* until the acceptor takes it */
-    bool is_alive;           /* holds the listener */
+    int socket;    /* until the acceptor takes it */
+    bool is_alive; /* holds the listener */
     bool is_stopping;
     weft__acceptor *acceptor;
-    weft__link requests;     /* weft_request.link */
-    weft__link connections;  /* weft_connection.owner.link */
-    weft__timer deadline;    /* of a graceful stop */
+    weft__link requests;    /* weft_request.link */
+    weft__link connections; /* weft_connection.owner.link */
+    weft__timer deadline;   /* of a graceful stop */
     weft__loop_member member;
 } weft__site;
 
@@ -43,7 +43,8 @@ void weft__listener_release(weft_listener *listener);
 /** A request or connection has gone from its site. */
 void weft__site_leave(weft__site *site);
 
-/** request.c: takes an accepted stream; `is_refused` answers its first request with 503. WEFT_ENOMEM takes nothing. */
+/** request.c: takes an accepted stream; `is_refused` answers its first request with 503. WEFT_ENOMEM takes
+ * nothing. */
 weft_status weft__request_open(weft__site *site, weft__stream *stream, bool is_refused);
 
 /** Ends a request that asks for nothing yet; others end by themselves. */

@@ -9,7 +9,9 @@
 
 #include <string.h>
 
-enum { LINGER_MS = 1000 };
+enum {
+    LINGER_MS = 1000
+};
 
 static const weft__stream_events stream_events;
 
@@ -102,7 +104,8 @@ void weft__request_send_answer(weft_request *request, weft__buffer *answer, bool
     weft__buffer *output = weft__stream_output(request->stream);
     weft_status status = WEFT_ENOMEM;
     if (output) {
-        status = weft__buffer_append(output, weft__buffer_front(answer), weft__buffer_length(answer), SIZE_MAX);
+        status =
+            weft__buffer_append(output, weft__buffer_front(answer), weft__buffer_length(answer), SIZE_MAX);
     }
     weft__buffer_clear(answer);
     if (status != WEFT_OK) {
@@ -188,7 +191,8 @@ static void route_upgrade(weft_request *request)
     if (weft__upgrade_check_request(&request->head, &problem) != WEFT_OK) {
         refuse(request, problem.http_status, problem.text);
     } else if (!origin_is_allowed(request, &request->route->route)) {
-        refuse(request, 403, "the Origin of this request is not allowed: list it in the service's allowedOrigins");
+        refuse(request, 403,
+               "the Origin of this request is not allowed: list it in the service's allowedOrigins");
     } else {
         hand_to_application(request, true);
     }

@@ -1,13 +1,15 @@
 #include "endpoint/router.h"
 
 #include "base/allocator.h"
+#include "base/config.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
-void weft_route_init(weft_route *route)
+void weft_route_init_sized(weft_route *route, size_t size)
 {
-    *route = (weft_route){.size = sizeof *route};
+    const weft_route defaults = {0};
+    weft__config_init(route, size, &defaults, sizeof defaults);
 }
 
 weft_status weft__router_init(weft__router *router)
@@ -77,8 +79,7 @@ static weft_status new_attached(weft__attached_route **out, const char *path, co
     *out = NULL;
     weft_route route;
     weft_route_init(&route);
-    if (given->size > sizeof route) return WEFT_EINVAL;
-    memcpy(&route, given, given->size);
+    if (weft__config_take(&route, given, sizeof route) != WEFT_OK) return WEFT_EINVAL;
     weft_status status = check_route(path, &route);
     if (status != WEFT_OK) return status;
 

@@ -1,6 +1,7 @@
 #include "weft/handshake.h"
 
 #include "base/allocator.h"
+#include "base/config.h"
 #include "http/upgrade.h"
 
 #include <string.h>
@@ -35,9 +36,10 @@ struct weft_handshake {
     char key[WEFT__KEY_LENGTH + 1];
 };
 
-void weft_handshake_client_config_init(weft_handshake_client_config *config)
+void weft_handshake_client_config_init_sized(weft_handshake_client_config *config, size_t size)
 {
-    *config = (weft_handshake_client_config){.size = sizeof *config};
+    const weft_handshake_client_config defaults = {0};
+    weft__config_init(config, size, &defaults, sizeof defaults);
 }
 
 weft_status weft_handshake_new_server(weft_handshake **out)

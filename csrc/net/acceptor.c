@@ -20,8 +20,8 @@ struct weft__acceptor {
 
 /* -- the socket -------------------------------------------------------------------------------- */
 
-static weft_status fail(weft_status status, const weft__listen_address *address, const char *cause, char *detail,
-                        size_t detail_size)
+static weft_status fail(weft_status status, const weft__listen_address *address, const char *cause,
+                        char *detail, size_t detail_size)
 {
     bool is_ipv6 = strchr(address->host, ':') != NULL;
     snprintf(detail, detail_size, is_ipv6 ? "cannot listen on [%s]:%u: %s" : "cannot listen on %s:%u: %s",
@@ -99,8 +99,8 @@ static int listening_socket(const struct addrinfo *info, const weft__listen_addr
     return -1;
 }
 
-weft_status weft__listening_socket_open(int *out, weft__endpoint_address *bound, const weft__listen_address *address,
-                                        char *detail, size_t detail_size)
+weft_status weft__listening_socket_open(int *out, weft__endpoint_address *bound,
+                                        const weft__listen_address *address, char *detail, size_t detail_size)
 {
     *out = -1;
     char service[8];

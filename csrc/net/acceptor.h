@@ -19,8 +19,9 @@ typedef struct weft__listen_address {
  * WEFT_EADDRESS, WEFT_ERESOLVE or WEFT_ESYSTEM, with `*out` -1 and the address and cause in `detail`, cut at
  * `detail_size`. May wait for the name to be resolved. Thread: any.
  */
-weft_status weft__listening_socket_open(int *out, weft__endpoint_address *bound, const weft__listen_address *address,
-                                        char *detail, size_t detail_size);
+weft_status weft__listening_socket_open(int *out, weft__endpoint_address *bound,
+                                        const weft__listen_address *address, char *detail,
+                                        size_t detail_size);
 
 /** Closes a socket that no acceptor took; -1 is fine. Thread: any. */
 void weft__listening_socket_close(int socket);

@@ -28,7 +28,8 @@ static weft_status named(const weft__stream *stream, weft__endpoint_address *out
     struct sockaddr_storage address;
     int length = sizeof address;
     *out = (weft__endpoint_address){0};
-    if (stream->is_closed || get(&stream->uv.tcp, (struct sockaddr *)&address, &length) != 0) return WEFT_ESYSTEM;
+    if (stream->is_closed || get(&stream->uv.tcp, (struct sockaddr *)&address, &length) != 0)
+        return WEFT_ESYSTEM;
     return weft__address_format(out, (const struct sockaddr *)&address);
 }
 

@@ -78,7 +78,8 @@ static void try_next(weft__dialer *dialer)
             return;
         }
         dialer->request.data = dialer;
-        int result = uv_tcp_connect(&dialer->request, &dialer->stream->uv.tcp, dialer->current->ai_addr, on_connected);
+        int result =
+            uv_tcp_connect(&dialer->request, &dialer->stream->uv.tcp, dialer->current->ai_addr, on_connected);
         if (result == 0) return;
         weft__stream_close(dialer->stream);
         dialer->stream = NULL;

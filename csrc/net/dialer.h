@@ -3,7 +3,8 @@
 
 #include "net/stream.h"
 
-/** One attempt to reach a host: its name is resolved off the loop's thread, then each address is tried in turn. */
+/** One attempt to reach a host: its name is resolved off the loop's thread, then each address is tried in
+ * turn. */
 typedef struct weft__dialer weft__dialer;
 
 /**
@@ -16,7 +17,8 @@ typedef void (*weft__on_dialled)(void *owner, weft__stream *stream, weft_status 
 weft_status weft__dialer_start(weft__dialer **out, weft_loop *loop, const char *host, uint16_t port,
                                weft__on_dialled on_dialled, void *owner);
 
-/** Gives up without an event; the dialer frees itself. Not after the event; NULL is fine. Loop's own thread. */
+/** Gives up without an event; the dialer frees itself. Not after the event; NULL is fine. Loop's own thread.
+ */
 void weft__dialer_cancel(weft__dialer *dialer);
 
 #endif

@@ -86,7 +86,8 @@ static weft_status ring_push(weft__task_ring *ring, weft__posted posted)
         size_t capacity = ring->capacity ? ring->capacity * 2 : 64;
         weft__posted *items = weft__alloc(capacity * sizeof *items);
         if (!items) return WEFT_ENOMEM;
-        for (size_t i = 0; i < ring->count; i++) items[i] = ring->items[(ring->first + i) & (ring->capacity - 1)];
+        for (size_t i = 0; i < ring->count; i++)
+            items[i] = ring->items[(ring->first + i) & (ring->capacity - 1)];
         weft__free(ring->items);
         *ring = (weft__task_ring){.items = items, .count = ring->count, .capacity = capacity};
     }
@@ -97,7 +98,9 @@ static weft_status ring_push(weft__task_ring *ring, weft__posted posted)
 /* Runs what is there now; what these tasks post runs too, up to a bound that keeps I/O alive. */
 static void run_tasks(weft_loop *loop)
 {
-    enum { TASKS_PER_TURN = 4096 };
+    enum {
+        TASKS_PER_TURN = 4096
+    };
     weft__task_ring *ring = &loop->tasks;
     for (size_t done = 0; ring->count > 0; done++) {
         if (done == TASKS_PER_TURN) {

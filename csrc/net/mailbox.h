@@ -8,7 +8,8 @@
 /** One letter from any thread to a loop; embedded in what it carries. */
 typedef struct weft__mail {
     struct weft__mail *next;
-    void (*open)(weft_loop *loop, struct weft__mail *mail); /**< Runs on the loop's thread; owns the letter. */
+    void (*open)(weft_loop *loop,
+                 struct weft__mail *mail); /**< Runs on the loop's thread; owns the letter. */
 } weft__mail;
 
 /** Letters of many senders for one reader. All zero is empty and open. */

@@ -102,7 +102,8 @@ static void count_unsent(weft__stream *stream)
     size_t waiting = stream->writes_waiting ? uv_stream_get_write_queue_size(&stream->uv.stream) : 0;
     size_t gathered = stream->writes_waiting && stream->output ? weft__buffer_length(stream->output) : 0;
     stream->unsent = waiting + gathered;
-    if (stream->shared_unsent) atomic_store_explicit(stream->shared_unsent, stream->unsent, memory_order_relaxed);
+    if (stream->shared_unsent)
+        atomic_store_explicit(stream->shared_unsent, stream->unsent, memory_order_relaxed);
 }
 
 size_t weft__stream_unsent(const weft__stream *stream)
@@ -173,7 +174,8 @@ static weft_status keep_rest(weft__buffer *buffer, const weft__span *spans, size
 static size_t total_length(const weft__span *spans, size_t count)
 {
     size_t total = 0;
-    for (size_t i = 0; i < count; i++) total += spans[i].length;
+    for (size_t i = 0; i < count; i++)
+        total += spans[i].length;
     return total;
 }
 
@@ -281,7 +283,8 @@ static weft_status plain_send(weft__stream *stream, const weft__span *spans, siz
     }
     /* The output and the first spans leave together; the rest follows. */
     size_t joined = count < SPANS_AT_ONCE - used ? count : SPANS_AT_ONCE - used;
-    for (size_t i = 0; i < joined; i++) all[used++] = spans[i];
+    for (size_t i = 0; i < joined; i++)
+        all[used++] = spans[i];
     weft_status status = weft__stream_send_raw(stream, all, used);
     if (status != WEFT_OK || joined == count) return status;
     if (!stream->writes_waiting) return weft__stream_send_raw(stream, spans + joined, count - joined);

@@ -24,12 +24,12 @@ struct weft__stream {
     weft_loop *loop;
     const weft__stream_events *events;
     void *owner;
-    weft__buffer *output;        /* gathered in this turn, or behind a write that waits */
+    weft__buffer *output; /* gathered in this turn, or behind a write that waits */
     weft__turn_end_hook flush;
-    size_t unsent;               /* bytes in memory that the system has refused */
+    size_t unsent;                 /* bytes in memory that the system has refused */
     _Atomic size_t *shared_unsent; /* the owner's copy of it, or NULL */
-    const char *break_detail;    /* why the stream is broken, to be told at the end of the turn */
-    uint8_t writes_waiting;      /* uv_write requests under way */
+    const char *break_detail;      /* why the stream is broken, to be told at the end of the turn */
+    uint8_t writes_waiting;        /* uv_write requests under way */
     bool is_broken;
     bool is_closed;
     bool is_reading;

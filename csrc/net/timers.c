@@ -2,8 +2,10 @@
 
 void weft__wheel_init(weft__wheel *wheel, uint64_t now_ms)
 {
-    for (size_t i = 0; i < WEFT__WHEEL_SLOTS; i++) weft__link_init(&wheel->slots[i]);
-    for (size_t i = 0; i < WEFT__WHEEL_SLOTS / 64; i++) wheel->filled[i] = 0;
+    for (size_t i = 0; i < WEFT__WHEEL_SLOTS; i++)
+        weft__link_init(&wheel->slots[i]);
+    for (size_t i = 0; i < WEFT__WHEEL_SLOTS / 64; i++)
+        wheel->filled[i] = 0;
     wheel->next_tick = now_ms / WEFT__TICK_MS;
 }
 

@@ -24,13 +24,15 @@ static bool opcode_is_known(uint8_t opcode)
 static uint64_t read_big_endian(const uint8_t *bytes, size_t length)
 {
     uint64_t value = 0;
-    for (size_t i = 0; i < length; i++) value = value << 8 | bytes[i];
+    for (size_t i = 0; i < length; i++)
+        value = value << 8 | bytes[i];
     return value;
 }
 
 static void write_big_endian(uint8_t *out, uint64_t value, size_t length)
 {
-    for (size_t i = 0; i < length; i++) out[i] = (uint8_t)(value >> 8 * (length - 1 - i));
+    for (size_t i = 0; i < length; i++)
+        out[i] = (uint8_t)(value >> 8 * (length - 1 - i));
 }
 
 /* The two first bytes, as soon as each is there. */

@@ -15,7 +15,8 @@ static void portable_in_place(uint8_t *bytes, size_t length, uint32_t key)
     }
     uint8_t key_bytes[4];
     memcpy(key_bytes, &key, 4);
-    for (; i < length; i++) bytes[i] ^= key_bytes[i & 3];
+    for (; i < length; i++)
+        bytes[i] ^= key_bytes[i & 3];
 }
 
 static void portable_copy(uint8_t *restrict to, const uint8_t *restrict from, size_t length, uint32_t key)
@@ -30,7 +31,8 @@ static void portable_copy(uint8_t *restrict to, const uint8_t *restrict from, si
     }
     uint8_t key_bytes[4];
     memcpy(key_bytes, &key, 4);
-    for (; i < length; i++) to[i] = from[i] ^ key_bytes[i & 3];
+    for (; i < length; i++)
+        to[i] = from[i] ^ key_bytes[i & 3];
 }
 
 const weft__mask_kernel weft__mask_portable = {portable_in_place, portable_copy};
@@ -39,7 +41,8 @@ const weft__mask_kernel *weft__mask_current = &weft__mask_portable;
 static uint32_t rotated(const uint8_t key[4], uint64_t offset)
 {
     uint8_t turned[4];
-    for (uint64_t i = 0; i < 4; i++) turned[i] = key[(offset + i) & 3];
+    for (uint64_t i = 0; i < 4; i++)
+        turned[i] = key[(offset + i) & 3];
     uint32_t word;
     memcpy(&word, turned, 4);
     return word;

@@ -7,9 +7,9 @@
 
 /** A message that arrives in pieces. All zero: none is under way. */
 typedef struct weft__message {
-    weft__buffer payload;        /**< What has arrived, unmasked. */
-    uint32_t fragments;          /**< Frames so far; 0: no message is under way. */
-    weft__utf8_state utf8;       /**< Of a text message. */
+    weft__buffer payload;  /**< What has arrived, unmasked. */
+    uint32_t fragments;    /**< Frames so far; 0: no message is under way. */
+    weft__utf8_state utf8; /**< Of a text message. */
     weft_message_type type;
 } weft__message;
 

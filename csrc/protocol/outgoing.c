@@ -132,8 +132,7 @@ weft_status weft__session_check_close(uint16_t code, const char *reason, size_t 
 
 static void close_frame_is_out(weft__session *session)
 {
-    session->phase =
-        session->phase == WEFT__SESSION_OPEN ? WEFT__SESSION_CLOSE_SENT : WEFT__SESSION_OVER;
+    session->phase = session->phase == WEFT__SESSION_OPEN ? WEFT__SESSION_CLOSE_SENT : WEFT__SESSION_OVER;
 }
 
 weft_status weft__session_write_close(weft__session *session, weft__buffer *out, uint16_t code,

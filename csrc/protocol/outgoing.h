@@ -7,7 +7,7 @@
 typedef struct weft__outgoing {
     const uint8_t *bytes; /**< What is left of the payload. */
     size_t length;
-    uint8_t opcode;       /**< Of the next frame. */
+    uint8_t opcode; /**< Of the next frame. */
     bool is_done;
 } weft__outgoing;
 

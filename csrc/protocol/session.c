@@ -1,6 +1,7 @@
 #include "protocol/session.h"
 
 #include "base/allocator.h"
+#include "base/config.h"
 #include "protocol/incoming.h"
 #include "protocol/outgoing.h"
 
@@ -30,15 +31,15 @@ void weft__session_clear(weft__session *session)
     weft__session_forget_pending(session);
 }
 
-void weft_session_config_init(weft_session_config *config)
+void weft_session_config_init_sized(weft_session_config *config, size_t size)
 {
-    *config = (weft_session_config){
-        .size = sizeof *config,
+    const weft_session_config defaults = {
         .role = WEFT_SERVER,
         .max_frame_size = 65536,
         .max_message_size = 1 << 20,
         .max_fragments = 131072,
     };
+    weft__config_init(config, size, &defaults, sizeof defaults);
 }
 
 weft_status weft__session_config_check(const weft_session_config *config)
@@ -55,8 +56,7 @@ weft_status weft_session_new(weft_session **out, const weft_session_config *conf
     *out = NULL;
     weft_session_config whole;
     weft_session_config_init(&whole);
-    if (config->size > sizeof whole) return WEFT_EINVAL;
-    memcpy(&whole, config, config->size);
+    if (weft__config_take(&whole, config, sizeof whole) != WEFT_OK) return WEFT_EINVAL;
     if (weft__session_config_check(&whole) != WEFT_OK) return WEFT_EINVAL;
 
     weft_session *session = weft__alloc_zeroed(sizeof *session);

@@ -4,7 +4,9 @@
 #include "protocol/message.h"
 
 /** Room for the longest thing that is kept raw: a control frame. */
-enum { WEFT__PENDING_CAPACITY = 6 + WEFT_CONTROL_PAYLOAD_MAX };
+enum {
+    WEFT__PENDING_CAPACITY = 6 + WEFT_CONTROL_PAYLOAD_MAX
+};
 
 /** How far the closing handshake is (RFC 6455 section 7.1). */
 typedef enum weft__session_phase {
@@ -23,13 +25,13 @@ typedef enum weft__session_phase {
 typedef struct weft__session {
     const weft_session_config *config; /**< Borrowed for the session's life; shared by many. */
     weft__message message;
-    weft_frame_header frame;           /**< The data frame whose payload is arriving. */
-    uint64_t frame_remaining;          /**< Payload bytes of `frame` to come; meaningful inside a frame. */
-    uint8_t *pending;                  /**< A header or control frame cut by the end of a read, or NULL. */
+    weft_frame_header frame;  /**< The data frame whose payload is arriving. */
+    uint64_t frame_remaining; /**< Payload bytes of `frame` to come; meaningful inside a frame. */
+    uint8_t *pending;         /**< A header or control frame cut by the end of a read, or NULL. */
     uint8_t pending_length;
     bool is_inside_frame;
-    bool message_is_delivered;         /**< The last event lent the message's payload out. */
-    uint8_t phase;                     /**< A weft__session_phase. */
+    bool message_is_delivered; /**< The last event lent the message's payload out. */
+    uint8_t phase;             /**< A weft__session_phase. */
 } weft__session;
 
 /** WEFT_EINVAL for a setting out of range. */

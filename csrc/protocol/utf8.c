@@ -34,7 +34,8 @@ static weft__utf8_state after_continuation(weft__utf8_state state, uint8_t byte)
 static bool is_ascii(const uint64_t *words, size_t count)
 {
     uint64_t bits = 0;
-    for (size_t i = 0; i < count; i++) bits |= words[i];
+    for (size_t i = 0; i < count; i++)
+        bits |= words[i];
     return (bits & UINT64_C(0x8080808080808080)) == 0;
 }
 
@@ -55,9 +56,12 @@ static bool is_ascii_8(const uint8_t *bytes)
 static size_t ascii_length(const uint8_t *bytes, size_t length)
 {
     size_t i = 0;
-    while (i + 32 <= length && is_ascii_32(bytes + i)) i += 32;
-    while (i + 8 <= length && is_ascii_8(bytes + i)) i += 8;
-    while (i < length && bytes[i] < 0x80) i++;
+    while (i + 32 <= length && is_ascii_32(bytes + i))
+        i += 32;
+    while (i + 8 <= length && is_ascii_8(bytes + i))
+        i += 8;
+    while (i < length && bytes[i] < 0x80)
+        i++;
     return i;
 }
 

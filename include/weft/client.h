@@ -20,31 +20,37 @@ typedef struct weft_answer {
 
 /** What to connect to. Start from weft_client_config_init(). */
 typedef struct weft_client_config {
-    size_t size;                       /**< Set by init; lets the struct grow at its end. */
-    weft_loop *loop;                   /**< Where the connection will live; required. */
-    weft_string url;                   /**< `ws://host[:port]/path?query`; required. */
-    weft_string subprotocols;          /**< Comma-separated, in order of preference; empty: none. */
-    const weft_field *fields;          /**< Further fields of the request; Host and Origin may be among them. */
+    size_t size;              /**< Set by init; lets the struct grow at its end. */
+    weft_loop *loop;          /**< Where the connection will live; required. */
+    weft_string url;          /**< `ws://host[:port]/path?query`; required. */
+    weft_string subprotocols; /**< Comma-separated, in order of preference; empty: none. */
+    const weft_field *fields; /**< Further fields of the request; Host and Origin may be among them. */
     size_t field_count;
-    uint32_t handshake_timeout_ms;     /**< For name, TCP and upgrade together; 300 s; 0: no limit. */
-    const weft_service *service;       /**< Copied; NULL: messages are dropped. */
+    uint32_t handshake_timeout_ms;            /**< For name, TCP and upgrade together; 300 s; 0: no limit. */
+    const weft_service *service;              /**< Copied; NULL: messages are dropped. */
     const weft_connection_config *connection; /**< Copied; NULL: the defaults. */
-    void *context;                     /**< The service's, and of the callbacks below. */
+    void *context;                            /**< The service's, and of the callbacks below. */
     /** The server's answer, before on_open or on_failure. Thread: the loop's. May be NULL. */
     void (*on_answer)(void *context, const weft_answer *answer);
-    /** No connection: WEFT_ERESOLVE, WEFT_EREFUSED, WEFT_EHANDSHAKE, WEFT_ETIMEDOUT, WEFT_ELOST, WEFT_ECLOSED (cancelled, or the
-     *  loop is closing), WEFT_ESYSTEM, WEFT_ENOMEM, with a sentence. The service's on_release follows, nothing else.
-     *  Thread: the loop's. May be NULL. */
+    /** No connection: WEFT_ERESOLVE, WEFT_EREFUSED, WEFT_EHANDSHAKE, WEFT_ETIMEDOUT, WEFT_ELOST, WEFT_ECLOSED
+     * (cancelled, or the loop is closing), WEFT_ESYSTEM, WEFT_ENOMEM, with a sentence. The service's
+     * on_release follows, nothing else. Thread: the loop's. May be NULL. */
     void (*on_failure)(void *context, weft_status status, const char *detail);
 } weft_client_config;
 
+/** weft_client_config_init for a struct of `size` bytes, as the program knows it. */
+WEFT_API void weft_client_config_init_sized(weft_client_config *config, size_t size);
+
 /** Writes the defaults named at the fields. Thread: any. */
-WEFT_API void weft_client_config_init(weft_client_config *config);
+static inline void weft_client_config_init(weft_client_config *config)
+{
+    weft_client_config_init_sized(config, sizeof *config);
+}
 
 /**
- * Starts to connect; on_open of the service tells that it worked, on_failure that it did not. Copies `config`.
- * Returns WEFT_EURL, WEFT_EINVAL, WEFT_ENOMEM, WEFT_ESYSTEM or WEFT_ECLOSED, with `*out` NULL, a sentence in `detail`
- * (cut at `detail_size`) and no callback ever made, on_release neither. Thread: any.
+ * Starts to connect; on_open of the service tells that it worked, on_failure that it did not. Copies
+ * `config`. Returns WEFT_EURL, WEFT_EINVAL, WEFT_ENOMEM, WEFT_ESYSTEM or WEFT_ECLOSED, with `*out` NULL, a
+ * sentence in `detail` (cut at `detail_size`) and no callback ever made, on_release neither. Thread: any.
  */
 WEFT_API weft_status weft_client_connect(weft_client **out, const weft_client_config *config, char *detail,
                                          size_t detail_size);

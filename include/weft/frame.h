@@ -24,9 +24,9 @@ typedef enum weft_opcode {
 } weft_opcode;
 
 enum {
-    WEFT_FRAME_HEADER_MAX = 14,    /**< Bytes of the longest frame header. */
+    WEFT_FRAME_HEADER_MAX = 14,     /**< Bytes of the longest frame header. */
     WEFT_CONTROL_PAYLOAD_MAX = 125, /**< Bytes that a control frame may carry (RFC 6455 section 5.5). */
-    WEFT_CLOSE_REASON_MAX = 123,   /**< Bytes of UTF-8 that a close frame's reason may have. */
+    WEFT_CLOSE_REASON_MAX = 123,    /**< Bytes of UTF-8 that a close frame's reason may have. */
 };
 
 /** A close code of RFC 6455 section 7.4.1 or the IANA registry. */

@@ -33,15 +33,22 @@ typedef struct weft_handshake_client_config {
     size_t field_count;
 } weft_handshake_client_config;
 
+/** weft_handshake_client_config_init for a struct of `size` bytes, as the program knows it. */
+WEFT_API void weft_handshake_client_config_init_sized(weft_handshake_client_config *config, size_t size);
+
 /** Writes the defaults: nothing beside what RFC 6455 asks for. Thread: any. */
-WEFT_API void weft_handshake_client_config_init(weft_handshake_client_config *config);
+static inline void weft_handshake_client_config_init(weft_handshake_client_config *config)
+{
+    weft_handshake_client_config_init_sized(config, sizeof *config);
+}
 
 /**
  * A client's handshake; its request is in the output at once. Copies what `config` points to.
  * Returns WEFT_EURL, WEFT_EINVAL (a field or subprotocol that cannot be sent), WEFT_ESYSTEM (no random
  * bytes) or WEFT_ENOMEM, with `*out` NULL. Free with weft_handshake_free. Thread: any.
  */
-WEFT_API weft_status weft_handshake_new_client(weft_handshake **out, const weft_handshake_client_config *config);
+WEFT_API weft_status weft_handshake_new_client(weft_handshake **out,
+                                               const weft_handshake_client_config *config);
 
 /**
  * A server's handshake with the limits of the listener's defaults: 4096 bytes of target, 8192 bytes

@@ -11,9 +11,9 @@ extern "C" {
 typedef struct weft_listener weft_listener;
 
 /**
- * One HTTP request that waits for its answer: weft_request_accept or weft_request_respond, exactly once, from any
- * thread and as late as needed. The handle ends with its answer. Until then everything that it
- * tells may be read from any thread; views are borrowed until the answer.
+ * One HTTP request that waits for its answer: weft_request_accept or weft_request_respond, exactly once, from
+ * any thread and as late as needed. The handle ends with its answer. Until then everything that it tells may
+ * be read from any thread; views are borrowed until the answer.
  */
 typedef struct weft_request weft_request;
 
@@ -31,7 +31,8 @@ typedef struct weft_route {
     void *context; /**< Handed to every callback. */
     /** A good upgrade request; NULL: the path takes no WebSocket. Thread: the loop of the request. */
     void (*on_upgrade)(void *context, weft_request *request);
-    /** Any other request without a body; NULL: 426 where on_upgrade is set. Thread: the loop of the request. */
+    /** Any other request without a body; NULL: 426 where on_upgrade is set. Thread: the loop of the request.
+     */
     void (*on_request)(void *context, weft_request *request);
     /** The route is detached and no callback of it is running. Any thread. */
     void (*on_release)(void *context);
@@ -40,19 +41,26 @@ typedef struct weft_route {
     size_t origin_count;
 } weft_route;
 
+/** weft_route_init for a struct of `size` bytes, as the program knows it. */
+WEFT_API void weft_route_init_sized(weft_route *route, size_t size);
+
 /** Writes a route without callbacks, for the same origin. Thread: any. */
-WEFT_API void weft_route_init(weft_route *route);
+static inline void weft_route_init(weft_route *route)
+{
+    weft_route_init_sized(route, sizeof *route);
+}
 
 /** Settings of a listener. Start from weft_listener_config_init(). */
 typedef struct weft_listener_config {
-    size_t size;              /**< Set by init; lets the struct grow at its end. */
-    const char *host;         /**< Numeric address or name; "0.0.0.0". "::" takes IPv4 too. */
-    uint16_t port;            /**< 0 (the default) lets the system choose. */
-    uint32_t threads;         /**< Loops of the listener's own, where `loops` is NULL; 1. */
-    weft_loop *const *loops;  /**< Loops to run on instead; they outlive the listener. */
+    size_t size;             /**< Set by init; lets the struct grow at its end. */
+    const char *host;        /**< Numeric address or name; "0.0.0.0". "::" takes IPv4 too. */
+    uint16_t port;           /**< 0 (the default) lets the system choose. */
+    uint32_t threads;        /**< Loops of the listener's own, where `loops` is NULL; 1. */
+    weft_loop *const *loops; /**< Loops to run on instead; they outlive the listener. */
     size_t loop_count;
-    uint32_t backlog;         /**< Connections that wait to be accepted; 4096. */
-    uint32_t timeout_ms;      /**< From accept (or the last answer) until the request is there; 120 s; 0: no limit. */
+    uint32_t backlog; /**< Connections that wait to be accepted; 4096. */
+    uint32_t
+        timeout_ms; /**< From accept (or the last answer) until the request is there; 120 s; 0: no limit. */
     uint32_t max_uri_length;  /**< Bytes of the request target; 4096; beyond: 414. */
     uint32_t max_header_size; /**< Bytes of the header fields; 8192; beyond: 431. */
     uint64_t max_connections; /**< Open at a time, over all loops; beyond: 503. UINT64_MAX. */
@@ -62,13 +70,20 @@ typedef struct weft_listener_config {
     void (*on_closed)(void *context);
 } weft_listener_config;
 
+/** weft_listener_config_init for a struct of `size` bytes, as the program knows it. */
+WEFT_API void weft_listener_config_init_sized(weft_listener_config *config, size_t size);
+
 /** Writes the defaults named at the fields. Thread: any. */
-WEFT_API void weft_listener_config_init(weft_listener_config *config);
+static inline void weft_listener_config_init(weft_listener_config *config)
+{
+    weft_listener_config_init_sized(config, sizeof *config);
+}
 
 /**
- * Binds the address and starts to accept. Copies `config`. On failure `*out` is NULL, no callback is ever made, and
- * `detail` (cut at `detail_size`, closed by a NUL) says which address and why: WEFT_EADDRESS, WEFT_ERESOLVE,
- * WEFT_EINVAL, WEFT_ESYSTEM, WEFT_ENOMEM. May wait for a name to be resolved. Thread: any but a loop's of the listener's.
+ * Binds the address and starts to accept. Copies `config`. On failure `*out` is NULL, no callback is ever
+ * made, and `detail` (cut at `detail_size`, closed by a NUL) says which address and why: WEFT_EADDRESS,
+ * WEFT_ERESOLVE, WEFT_EINVAL, WEFT_ESYSTEM, WEFT_ENOMEM. May wait for a name to be resolved. Thread: any but
+ * a loop's of the listener's.
  */
 WEFT_API weft_status weft_listener_open(weft_listener **out, const weft_listener_config *config, char *detail,
                                         size_t detail_size);
@@ -83,10 +98,9 @@ WEFT_API const char *weft_listener_host(const weft_listener *listener);
 WEFT_API size_t weft_listener_connection_count(const weft_listener *listener);
 
 /**
- * Puts a route at a path, which begins with '/' and is compared exactly, or at "*", which takes every path that
- * no other route has. Copies `route` and `path`.
- * WEFT_EDUPLICATE when the path has one, WEFT_EINVAL for an ill-formed path or route, WEFT_ENOMEM; then on_release is
- * not called. Thread: any.
+ * Puts a route at a path, which begins with '/' and is compared exactly, or at "*", which takes every path
+ * that no other route has. Copies `route` and `path`. WEFT_EDUPLICATE when the path has one, WEFT_EINVAL for
+ * an ill-formed path or route, WEFT_ENOMEM; then on_release is not called. Thread: any.
  */
 WEFT_API weft_status weft_listener_attach(weft_listener *listener, const char *path, const weft_route *route);
 
@@ -95,8 +109,8 @@ WEFT_API weft_status weft_listener_detach(weft_listener *listener, const char *p
 
 /**
  * Ends the listener: accepts no more, lets requests that are being decided finish, sends close 1001 to every
- * connection and waits for the closing handshakes; what is left after `timeout_ms` is aborted (0: at once). on_closed tells
- * when it is done. A second call may only shorten the wait. Thread: any.
+ * connection and waits for the closing handshakes; what is left after `timeout_ms` is aborted (0: at once).
+ * on_closed tells when it is done. A second call may only shorten the wait. Thread: any.
  */
 WEFT_API void weft_listener_stop(weft_listener *listener, uint32_t timeout_ms);
 
@@ -136,21 +150,28 @@ typedef struct weft_acceptance {
     size_t field_count;
 } weft_acceptance;
 
-/** Writes an acceptance without service. Thread: any. */
-WEFT_API void weft_acceptance_init(weft_acceptance *acceptance);
+/** weft_acceptance_init for a struct of `size` bytes, as the program knows it. */
+WEFT_API void weft_acceptance_init_sized(weft_acceptance *acceptance, size_t size);
 
-/** The first subprotocol of the client's list that `supported` lists too ("*" there supports any), or empty. */
-WEFT_API weft_string weft_request_choose_subprotocol(const weft_request *request, const weft_string *supported,
-                                                     size_t count);
+/** Writes an acceptance without service. Thread: any. */
+static inline void weft_acceptance_init(weft_acceptance *acceptance)
+{
+    weft_acceptance_init_sized(acceptance, sizeof *acceptance);
+}
+
+/** The first subprotocol of the client's list that `supported` lists too ("*" there supports any), or empty.
+ */
+WEFT_API weft_string weft_request_choose_subprotocol(const weft_request *request,
+                                                     const weft_string *supported, size_t count);
 
 /**
- * Answers 101 and opens the connection. WEFT_EINVAL for a setting, field or subprotocol that cannot be, with `detail` (may be
- * NULL) naming it; WEFT_ESTATE when the request asks for no upgrade; WEFT_ENOMEM, WEFT_ESYSTEM: the request is then still
- * unanswered and `context` the caller's. On WEFT_OK either on_open follows or, when the peer has gone meanwhile, only
- * the service's on_release. Thread: any.
+ * Answers 101 and opens the connection. WEFT_EINVAL for a setting, field or subprotocol that cannot be, with
+ * `detail` (may be NULL) naming it; WEFT_ESTATE when the request asks for no upgrade; WEFT_ENOMEM,
+ * WEFT_ESYSTEM: the request is then still unanswered and `context` the caller's. On WEFT_OK either on_open
+ * follows or, when the peer has gone meanwhile, only the service's on_release. Thread: any.
  */
-WEFT_API weft_status weft_request_accept(weft_request *request, const weft_acceptance *acceptance, char *detail,
-                                         size_t detail_size);
+WEFT_API weft_status weft_request_accept(weft_request *request, const weft_acceptance *acceptance,
+                                         char *detail, size_t detail_size);
 
 /** A plain HTTP answer. Start from weft_response_init(). */
 typedef struct weft_response {
@@ -161,12 +182,19 @@ typedef struct weft_response {
     weft_string body;
 } weft_response;
 
+/** weft_response_init for a struct of `size` bytes, as the program knows it. */
+WEFT_API void weft_response_init_sized(weft_response *response, size_t size);
+
 /** Writes an empty 200. Thread: any. */
-WEFT_API void weft_response_init(weft_response *response);
+static inline void weft_response_init(weft_response *response)
+{
+    weft_response_init_sized(response, sizeof *response);
+}
 
 /**
- * Answers a plain request, or refuses an upgrade (which ends TCP). Copies the response. WEFT_EINVAL for a status or field
- * that cannot be, with `detail` naming it, WEFT_ENOMEM: the request is then still unanswered. Thread: any.
+ * Answers a plain request, or refuses an upgrade (which ends TCP). Copies the response. WEFT_EINVAL for a
+ * status or field that cannot be, with `detail` naming it, WEFT_ENOMEM: the request is then still unanswered.
+ * Thread: any.
  */
 WEFT_API weft_status weft_request_respond(weft_request *request, const weft_response *response, char *detail,
                                           size_t detail_size);

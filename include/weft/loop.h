@@ -32,7 +32,8 @@ WEFT_API weft_status weft_loop_attach(weft_loop **out, struct uv_loop_s *uv);
  * Ends a loop: what is posted already still runs, connections that are left end with 1006, handles
  * kept past this answer WEFT_ECLOSED. Returns when the thread has ended; called on the loop's own
  * thread it returns at once and the thread ends by itself. An attached loop needs its uv_run to go on
- * until its handles are closed. NULL is fine. The handle is invalid afterwards. Thread: any (attached: its own).
+ * until its handles are closed. NULL is fine. The handle is invalid afterwards. Thread: any (attached: its
+ * own).
  */
 WEFT_API void weft_loop_close(weft_loop *loop);
 
@@ -40,9 +41,9 @@ WEFT_API void weft_loop_close(weft_loop *loop);
 typedef void (*weft_loop_task)(weft_loop *loop, void *context);
 
 /**
- * Runs `task` on the loop's thread, soon and after what was posted before from the same thread. From the loop's
- * own thread it allocates nothing in the steady state, and runs before the current turn's output is sent.
- * Returns WEFT_ENOMEM, or WEFT_ECLOSED when the loop is closing; then the task never runs. Thread: any.
+ * Runs `task` on the loop's thread, soon and after what was posted before from the same thread. From the
+ * loop's own thread it allocates nothing in the steady state, and runs before the current turn's output is
+ * sent. Returns WEFT_ENOMEM, or WEFT_ECLOSED when the loop is closing; then the task never runs. Thread: any.
  */
 WEFT_API weft_status weft_loop_post(weft_loop *loop, weft_loop_task task, void *context);
 

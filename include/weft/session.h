@@ -34,12 +34,13 @@ typedef struct weft_session_config {
 
 /** What happened, taken by weft_session_next. */
 typedef enum weft_event_type {
-    WEFT_EVENT_NONE = 0,    /**< The bytes are used up; nothing is complete. */
-    WEFT_EVENT_TEXT = 1,    /**< A whole text message, valid UTF-8. */
-    WEFT_EVENT_BINARY = 2,  /**< A whole binary message. */
-    WEFT_EVENT_PING = 3,    /**< Answer it with weft_session_pong (RFC 6455 section 5.5.2). */
+    WEFT_EVENT_NONE = 0,   /**< The bytes are used up; nothing is complete. */
+    WEFT_EVENT_TEXT = 1,   /**< A whole text message, valid UTF-8. */
+    WEFT_EVENT_BINARY = 2, /**< A whole binary message. */
+    WEFT_EVENT_PING = 3,   /**< Answer it with weft_session_pong (RFC 6455 section 5.5.2). */
     WEFT_EVENT_PONG = 4,
-    WEFT_EVENT_CLOSE = 5,   /**< The peer's close frame: answer it with weft_session_close unless yours is out. */
+    WEFT_EVENT_CLOSE =
+        5, /**< The peer's close frame: answer it with weft_session_close unless yours is out. */
     WEFT_EVENT_FAILURE = 6, /**< The peer broke a rule; the close frame that is due is in the output. */
 } weft_event_type;
 
@@ -49,13 +50,19 @@ typedef struct weft_event {
     const uint8_t *bytes; /**< Payload, or the close reason; borrowed until the next call on the session
                                and while the bytes handed in are valid. Never NULL. */
     size_t length;
-    uint16_t close_code;  /**< CLOSE: the peer's, WEFT_CLOSE_NO_STATUS without one. FAILURE: the code due. */
-    weft_status status;   /**< FAILURE: what was broken. */
-    char detail[96];      /**< FAILURE: one sentence, closed by a NUL. */
+    uint16_t close_code; /**< CLOSE: the peer's, WEFT_CLOSE_NO_STATUS without one. FAILURE: the code due. */
+    weft_status status;  /**< FAILURE: what was broken. */
+    char detail[96];     /**< FAILURE: one sentence, closed by a NUL. */
 } weft_event;
 
+/** weft_session_config_init for a struct of `size` bytes, as the program knows it. */
+WEFT_API void weft_session_config_init_sized(weft_session_config *config, size_t size);
+
 /** Writes the defaults named at the fields. Thread: any. */
-WEFT_API void weft_session_config_init(weft_session_config *config);
+static inline void weft_session_config_init(weft_session_config *config)
+{
+    weft_session_config_init_sized(config, sizeof *config);
+}
 
 /**
  * A session that starts behind the opening handshake. Copies `config`.
@@ -73,8 +80,8 @@ WEFT_API void weft_session_free(weft_session *session);
  *
  * Returns WEFT_OK, also with a FAILURE event; WEFT_ENOMEM ends the session as a failure with code 1011.
  */
-WEFT_API weft_status weft_session_next(weft_session *session, weft_event *event, uint8_t *bytes, size_t length,
-                                       size_t *used);
+WEFT_API weft_status weft_session_next(weft_session *session, weft_event *event, uint8_t *bytes,
+                                       size_t length, size_t *used);
 
 /**
  * Puts a message into the output, in frames of at most max_frame_size. Copies `bytes`.
@@ -83,18 +90,20 @@ WEFT_API weft_status weft_session_next(weft_session *session, weft_event *event,
 WEFT_API weft_status weft_session_send(weft_session *session, weft_message_type type, const uint8_t *bytes,
                                        size_t length);
 
-/** Puts a ping into the output. WEFT_ECONTROL over 125 bytes, WEFT_ECLOSED after a close frame, WEFT_ENOMEM. */
+/** Puts a ping into the output. WEFT_ECONTROL over 125 bytes, WEFT_ECLOSED after a close frame, WEFT_ENOMEM.
+ */
 WEFT_API weft_status weft_session_ping(weft_session *session, const uint8_t *bytes, size_t length);
 
 /** Puts a pong into the output, asked for or not. Errors as weft_session_ping. */
 WEFT_API weft_status weft_session_pong(weft_session *session, const uint8_t *bytes, size_t length);
 
 /**
- * Puts the close frame into the output: code 0 or WEFT_CLOSE_NO_STATUS sends an empty one. WEFT_EINVAL for a code
- * that may not be sent (weft_close_code_is_valid), a reason over WEFT_CLOSE_REASON_MAX bytes, a reason
+ * Puts the close frame into the output: code 0 or WEFT_CLOSE_NO_STATUS sends an empty one. WEFT_EINVAL for a
+ * code that may not be sent (weft_close_code_is_valid), a reason over WEFT_CLOSE_REASON_MAX bytes, a reason
  * without code; WEFT_EPAYLOAD for a reason that is not UTF-8; WEFT_ECLOSED when one was sent; WEFT_ENOMEM.
  */
-WEFT_API weft_status weft_session_close(weft_session *session, uint16_t code, const char *reason, size_t length);
+WEFT_API weft_status weft_session_close(weft_session *session, uint16_t code, const char *reason,
+                                        size_t length);
 
 /** Bytes to send, valid until the next call that changes the session; `*length` 0: none. */
 WEFT_API void weft_session_output(const weft_session *session, const uint8_t **bytes, size_t *length);
@@ -102,7 +111,8 @@ WEFT_API void weft_session_output(const weft_session *session, const uint8_t **b
 /** Takes `length` sent bytes off the output. */
 WEFT_API void weft_session_consume_output(weft_session *session, size_t length);
 
-/** True when both close frames went their way, or after a failure: send the output, then end the connection. */
+/** True when both close frames went their way, or after a failure: send the output, then end the connection.
+ */
 WEFT_API bool weft_session_is_over(const weft_session *session);
 
 #ifdef __cplusplus
