@@ -251,6 +251,19 @@ static weft_status open_loops(weft_listener *listener)
     return WEFT_OK;
 }
 
+static weft_status attach_routes(weft_listener *listener, char *detail, size_t detail_size)
+{
+    const weft_listener_config *config = &listener->config;
+    for (size_t i = 0; i < config->route_count; i++) {
+        const weft_path_route *entry = &config->routes[i];
+        weft_status status = weft__router_attach(&listener->router, entry->path, entry->route);
+        if (status == WEFT_OK) continue;
+        snprintf(detail, detail_size, "%s: %s", entry->path, weft_status_text(status));
+        return status;
+    }
+    return WEFT_OK;
+}
+
 /* From here on the sites live: what fails now is the end of a site, not of the call. */
 static weft_status start_sites(weft_listener *listener)
 {
@@ -284,6 +297,7 @@ weft_status weft_listener_open(weft_listener **out, const weft_listener_config *
 
     weft_listener *listener = NULL;
     status = new_listener(&listener, &config);
+    if (status == WEFT_OK) status = attach_routes(listener, detail, detail_size);
     if (status == WEFT_OK) status = open_sockets(listener, detail, detail_size);
     if (status == WEFT_OK) status = open_loops(listener);
     if (status == WEFT_OK) status = start_sites(listener);
@@ -294,6 +308,7 @@ weft_status weft_listener_open(weft_listener **out, const weft_listener_config *
     if (detail_size && !detail[0]) snprintf(detail, detail_size, "%s", weft_status_text(status));
     if (!listener) return status;
     listener->config.on_closed = NULL;
+    weft__router_forget_contexts(&listener->router);
     weft_listener_release(listener);
     return status;
 }

@@ -128,14 +128,19 @@ void weft__request_send_answer(weft_request *request, weft__buffer *answer, bool
 static void refuse(weft_request *request, uint16_t http_status, const char *text)
 {
     weft__buffer answer = {0};
+    weft_field fields[4] = {{weft__string("Content-Type"), weft__string("text/plain; charset=utf-8")}};
+    size_t count;
+    const weft_field *required = weft__upgrade_refusal_fields(http_status, &count);
+    memcpy(fields + 1, required, count * sizeof *required);
     weft__response response = {
         .status = http_status,
         .minor_version = 1,
         .head_request = weft__string_equals(request->head.method, "HEAD"),
         .server = weft__string(request->listener->server),
         .body = weft__string(text),
+        .fields = fields,
+        .field_count = count + 1,
     };
-    response.fields = weft__upgrade_refusal_fields(http_status, &response.field_count);
     if (weft__response_write(&answer, &response) == WEFT_OK) {
         weft__request_send_answer(request, &answer, false);
     } else {

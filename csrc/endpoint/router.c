@@ -47,6 +47,13 @@ void weft__router_clear(weft__router *router)
     router->mutex = NULL;
 }
 
+void weft__router_forget_contexts(weft__router *router)
+{
+    for (weft__attached_route *attached = router->first; attached; attached = attached->next) {
+        attached->route.on_release = NULL;
+    }
+}
+
 static weft_status copy_origins(weft__attached_route *attached, const weft_route *route)
 {
     if (route->origin_count == 0) return WEFT_OK;

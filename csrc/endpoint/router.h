@@ -24,6 +24,9 @@ weft_status weft__router_init(weft__router *router);
 /** Detaches everything. */
 void weft__router_clear(weft__router *router);
 
+/** Nobody's on_release will be called: the routes go back to their owners as they came. */
+void weft__router_forget_contexts(weft__router *router);
+
 /** As weft_listener_attach and weft_listener_detach. */
 weft_status weft__router_attach(weft__router *router, const char *path, const weft_route *route);
 weft_status weft__router_detach(weft__router *router, const char *path);

@@ -96,15 +96,17 @@ static weft_status start_client(weft_handshake *client, const weft_handshake_cli
     return weft__upgrade_write_request(&client->output, &offer, client->key);
 }
 
-weft_status weft_handshake_new_client(weft_handshake **out, const weft_handshake_client_config *config)
+weft_status weft_handshake_new_client(weft_handshake **out, const weft_handshake_client_config *given)
 {
     *out = NULL;
-    if (config->size < sizeof *config) return WEFT_EINVAL;
-    if (!config->fields && config->field_count > 0) return WEFT_EINVAL;
+    weft_handshake_client_config config;
+    weft_handshake_client_config_init(&config);
+    if (weft__config_take(&config, given, sizeof config) != WEFT_OK) return WEFT_EINVAL;
+    if (!config.fields && config.field_count > 0) return WEFT_EINVAL;
     weft_handshake *client = weft__alloc_zeroed(sizeof *client);
     if (!client) return WEFT_ENOMEM;
     client->is_client = true;
-    weft_status status = start_client(client, config);
+    weft_status status = start_client(client, &config);
     if (status != WEFT_OK) {
         weft_handshake_free(client);
         return status;

@@ -50,6 +50,12 @@ static inline void weft_route_init(weft_route *route)
     weft_route_init_sized(route, sizeof *route);
 }
 
+/** A route and where it lives. */
+typedef struct weft_path_route {
+    const char *path;
+    const weft_route *route;
+} weft_path_route;
+
 /** Settings of a listener. Start from weft_listener_config_init(). */
 typedef struct weft_listener_config {
     size_t size;             /**< Set by init; lets the struct grow at its end. */
@@ -65,7 +71,9 @@ typedef struct weft_listener_config {
     uint32_t max_header_size; /**< Bytes of the header fields; 8192; beyond: 431. */
     uint64_t max_connections; /**< Open at a time, over all loops; beyond: 503. UINT64_MAX. */
     const char *server;       /**< Value of the Server field on every answer, or NULL. */
-    void *context;            /**< Handed to on_closed. */
+    const weft_path_route *routes; /**< Attached before the first connection is accepted; may be NULL. */
+    size_t route_count;
+    void *context; /**< Handed to on_closed. */
     /** The listener has ended and all its connections are gone; the last call. Thread: one of the loops. */
     void (*on_closed)(void *context);
 } weft_listener_config;
