@@ -1,0 +1,128 @@
+"""Drives a headless Chromium over the DevTools protocol."""
+
+import contextlib
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+from websockets.sync.client import connect
+
+from programs import WAIT
+
+# Resolves when `condition()` is true, told by each change of the document.
+UNTIL = """
+new Promise((resolve, reject) => {
+  const condition = () => (%s);
+  if (condition()) { resolve(true); return; }
+  const observer = new MutationObserver(() => {
+    if (condition()) { observer.disconnect(); resolve(true); }
+  });
+  observer.observe(document, { childList: true, subtree: true, characterData: true, attributes: true });
+  setTimeout(() => reject(new Error(document.body.innerText)), %d);
+})
+"""
+
+
+class Browser:
+    def __init__(self, url):
+        self.socket = connect(url, max_size=None, compression=None)
+        self.numbers = itertools.count(1)
+        self.events = []
+
+    def call(self, method, session=None, **parameters):
+        number = next(self.numbers)
+        request = {"id": number, "method": method, "params": parameters}
+        if session:
+            request["sessionId"] = session
+        self.socket.send(json.dumps(request))
+        while True:
+            message = json.loads(self.socket.recv(WAIT))
+            if message.get("id") == number:
+                assert "error" not in message, message
+                return message["result"]
+            if "method" in message:
+                self.events.append(message)
+
+    def wait_for(self, method, session):
+        while True:
+            for event in self.events:
+                if event["method"] == method and event.get("sessionId") == session:
+                    self.events.remove(event)
+                    return event
+            message = json.loads(self.socket.recv(WAIT))
+            self.events.append(message)
+
+    def open(self, url):
+        return Tab(self, url)
+
+
+class Tab:
+    def __init__(self, browser, url):
+        self.browser = browser
+        target = browser.call("Target.createTarget", url="about:blank")["targetId"]
+        self.session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.call("Page.enable")
+        self.call("Page.navigate", url=url)
+        browser.wait_for("Page.loadEventFired", self.session)
+
+    def call(self, method, **parameters):
+        return self.browser.call(method, self.session, **parameters)
+
+    def evaluate(self, expression):
+        result = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    def wait_until(self, condition):
+        self.evaluate(UNTIL % (condition, WAIT * 500))
+
+    def type_into(self, element, text):
+        """Keys as a person's, into the element that has the focus."""
+        self.evaluate(f"document.getElementById({json.dumps(element)}).focus()")
+        self.call("Input.insertText", text=text)
+
+    def click(self, element):
+        self.evaluate(f"document.getElementById({json.dumps(element)}).click()")
+
+    def wait_for_line(self, log, text):
+        """Waits for an <li> of the list `log` that has `text` in it."""
+        items = f"[...document.querySelectorAll('#{log} li')]"
+        self.wait_until(f"{items}.some(item => item.textContent.includes({json.dumps(text)}))")
+
+
+def find_chromium():
+    for name in (os.environ.get("CHROMIUM"), "chromium-headless-shell", "chromium", "google-chrome"):
+        if name and shutil.which(name):
+            return shutil.which(name)
+    raise RuntimeError("no chromium-headless-shell: run scripts/bootstrap --tests")
+
+
+@contextlib.contextmanager
+def browser():
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        process = subprocess.Popen(
+            [find_chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+            + ["--no-first-run", "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            for line in process.stderr:
+                found = re.search(r"DevTools listening on (ws://\S+)", line)
+                if found:
+                    break
+            else:
+                raise RuntimeError("Chromium ended before it listened")
+            running = Browser(found.group(1))
+            yield running
+            running.socket.close()
+        finally:
+            process.terminate()
+            process.wait(WAIT)
+            process.stderr.close()

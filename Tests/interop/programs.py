@@ -1,0 +1,103 @@
+"""Starts and ends the programs under test. Waits are for lines, connections and exits, never for time."""
+
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import threading
+
+WAIT = 20  # seconds until a test gives up; nothing waits so long when all is well
+
+TOOLS = pathlib.Path(sys.executable).parent
+
+
+class Server:
+    """A running server that has said where it listens."""
+
+    def __init__(self, command, echo_path):
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self.errors = []
+        self.error_reader = threading.Thread(target=self._read_errors, daemon=True)
+        self.error_reader.start()
+        self.line = self.process.stdout.readline()
+        found = re.search(r"//(\S+):(\d+)/", self.line)
+        if not found:
+            self.process.kill()
+            self.process.wait(WAIT)
+            self.error_reader.join(WAIT)
+            raise RuntimeError(f"{command} said {self.line!r}, {self.error_text()!r}")
+        self.port = int(found.group(2))
+        self.echo_path = echo_path
+
+    def _read_errors(self):
+        for line in self.process.stderr:
+            self.errors.append(line)
+
+    def error_text(self):
+        return "".join(self.errors)
+
+    @property
+    def echo_url(self):
+        return f"ws://127.0.0.1:{self.port}{self.echo_path}"
+
+    @property
+    def page_url(self):
+        return f"http://127.0.0.1:{self.port}/"
+
+    def stop(self, number=signal.SIGTERM):
+        """Asks for the end and returns the exit code."""
+        self.process.send_signal(number)
+        code = self.process.wait(WAIT)
+        self.error_reader.join(WAIT)
+        return code
+
+
+@contextlib.contextmanager
+def running(command, echo_path):
+    server = Server(command, echo_path)
+    try:
+        yield server
+        if server.process.poll() is None:
+            # Under the sanitizers a leak, too, ends with another code.
+            assert server.stop() == 0, server.error_text()
+    finally:
+        if server.process.poll() is None:
+            server.process.kill()
+        server.process.wait(WAIT)
+        server.process.stdout.close()
+
+
+def program(variable):
+    path = os.environ.get(variable)
+    if not path:
+        raise RuntimeError(f"{variable} is not set: run scripts/test interop")
+    return path
+
+
+def c_echo(*options):
+    return running([program("WEFT_C_ECHO"), "0", *options], "/ws")
+
+
+def serve(*options, port=0):
+    return running([program("WEFT_TOOL"), "serve", "--host", "127.0.0.1", "--port", str(port), *options], "/ws")
+
+
+def weft(*words, stdin=""):
+    """Runs the tool to its end."""
+    return subprocess.run(
+        [program("WEFT_TOOL"), *words], input=stdin, capture_output=True, text=True, timeout=WAIT, check=False
+    )
+
+
+def assert_refused(result, *words):
+    """The tool failed with one clear line that has these words in it."""
+    assert result.returncode != 0
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    for word in words:
+        assert word.lower() in lines[0].lower(), lines[0]
