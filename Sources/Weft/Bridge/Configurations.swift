@@ -1,0 +1,118 @@
+internal import CWeft
+
+// The defaults stand in the core alone.
+
+extension ConnectionLimits {
+    private static var defaults: weft_connection_config {
+        var config = weft_connection_config()
+        weft_connection_config_init(&config)
+        return config
+    }
+
+    /// Waiting bytes above which a write waits.
+    static let highWater = Int(defaults.high_water)
+
+    /// The defaults.
+    public init() {
+        let defaults = Self.defaults
+        maxFrameSize = Int(defaults.max_frame_size)
+        maxMessageSize = Int(defaults.max_message_size)
+        maxFragments = Int(defaults.max_fragments)
+        idleTimeout = .milliseconds(defaults.idle_timeout_ms)
+        keepAlive = KeepAlive(
+            interval: .milliseconds(defaults.keep_alive_interval_ms),
+            timeout: .milliseconds(defaults.keep_alive_timeout_ms))
+        sendQueueLimit = Int(defaults.send_queue_limit)
+    }
+
+    /// The core's form. Throws for a value out of range, naming it.
+    func coreValue() throws(WebSocketError) -> weft_connection_config {
+        var config = Self.defaults
+        try Self.check("maxMessageSize", maxMessageSize, in: 1...Int.max)
+        try Self.check("maxFragments", maxFragments, in: 1...Int(UInt32.max))
+        try Self.check("sendQueueLimit", sendQueueLimit, in: 1...Int.max)
+        try Self.check("idleTimeout", idleTimeout >= .zero, "it is negative")
+        if let keepAlive {
+            try Self.check("keepAlive.interval", keepAlive.interval > .zero, "it is not more than zero")
+            try Self.check("keepAlive.timeout", keepAlive.timeout > .zero, "it is not more than zero")
+        }
+        if maxFrameSize > 0 { config.max_frame_size = UInt64(maxFrameSize) }
+        config.max_message_size = UInt64(maxMessageSize)
+        config.max_fragments = UInt32(maxFragments)
+        config.send_queue_limit = UInt64(sendQueueLimit)
+        config.idle_timeout_ms = idleTimeout.coreMilliseconds
+        config.keep_alive_interval_ms = keepAlive?.interval.coreMilliseconds ?? 0
+        if let keepAlive { config.keep_alive_timeout_ms = keepAlive.timeout.coreMilliseconds }
+        return config
+    }
+
+    static func check(_ name: String, _ value: Int, in range: ClosedRange<Int>) throws(WebSocketError) {
+        let limits = range.upperBound == .max ? "at least \(range.lowerBound)" : "in \(range.lowerBound) to \(range.upperBound)"
+        try check(name, range.contains(value), "\(value) is not \(limits)")
+    }
+
+    static func check(_ name: String, _ isGood: Bool, _ problem: String) throws(WebSocketError) {
+        if !isGood { throw WebSocketError(.invalidConfiguration, "\(name): \(problem)") }
+    }
+}
+
+extension RequestLimits {
+    /// The defaults.
+    public init() {
+        let defaults = ListenerConfiguration.defaults
+        maxUriLength = Int(defaults.max_uri_length)
+        maxHeaderSize = Int(defaults.max_header_size)
+    }
+}
+
+extension ListenerConfiguration {
+    static var defaults: weft_listener_config {
+        var config = weft_listener_config()
+        weft_listener_config_init(&config)
+        return config
+    }
+
+    /// The defaults.
+    public init() {
+        host = String(cString: Self.defaults.host)
+        timeout = .milliseconds(Self.defaults.timeout_ms)
+        requestLimits = RequestLimits()
+        threads = Int(Self.defaults.threads)
+        backlog = Int(Self.defaults.backlog)
+        maxConnections = .max
+    }
+
+    /// Throws for a value out of range, naming it.
+    func check() throws(WebSocketError) {
+        let count = Int(UInt32.max)
+        try ConnectionLimits.check("timeout", timeout >= .zero, "it is negative")
+        try ConnectionLimits.check("threads", threads, in: 1...1024)
+        try ConnectionLimits.check("backlog", backlog, in: 1...Int(Int32.max))
+        try ConnectionLimits.check("maxConnections", maxConnections, in: 1...Int.max)
+        try ConnectionLimits.check("requestLimits.maxUriLength", requestLimits.maxUriLength, in: 1...count)
+        try ConnectionLimits.check("requestLimits.maxHeaderSize", requestLimits.maxHeaderSize, in: 1...count)
+        let isFieldValue = server.map { $0.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F } } ?? true
+        try ConnectionLimits.check("server", isFieldValue, "it has control characters")
+    }
+
+    /// The core's form, but for what points to memory.
+    func coreValue(port: Int) -> weft_listener_config {
+        var config = Self.defaults
+        config.port = UInt16(port)
+        config.timeout_ms = timeout.coreMilliseconds
+        config.backlog = UInt32(backlog)
+        config.max_connections = UInt64(maxConnections)
+        config.max_uri_length = UInt32(requestLimits.maxUriLength)
+        config.max_header_size = UInt32(requestLimits.maxHeaderSize)
+        return config
+    }
+}
+
+extension ClientConfiguration {
+    /// The default of ``handShakeTimeout``.
+    static let defaultHandShakeTimeout: Duration = {
+        var config = weft_client_config()
+        weft_client_config_init(&config)
+        return .milliseconds(config.handshake_timeout_ms)
+    }()
+}

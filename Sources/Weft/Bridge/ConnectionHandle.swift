@@ -1,0 +1,212 @@
+internal import CWeft
+import Synchronization
+
+/// How a connection ended.
+struct Ending: Sendable {
+    let code: CloseCode
+    let reason: String
+    /// What went wrong, where something did.
+    let error: WebSocketError?
+    /// Our close frame was not answered in time.
+    let isCloseTimeout: Bool
+}
+
+/// One hold on a connection of the core, and those who wait for it.
+final class ConnectionHandle: @unchecked Sendable {
+    // Unchecked: the pointer is set once, and the core takes the calls made here from any thread; the rest is
+    // under the lock.
+    private let pointer: OpaquePointer
+    let eventLoop: EventLoop
+
+    private struct State {
+        var ending: Ending?
+        var isClosing = false
+        var closeWaiters: [UnsafeContinuation<Void, Never>] = []
+        var writeWaiters: [UnsafeContinuation<Void, Never>] = []
+    }
+    private let state = Mutex(State())
+
+    /// Inside `on_open`, on the loop.
+    init(_ connection: OpaquePointer) {
+        pointer = weft_connection_retain(connection)
+        eventLoop = EventLoop.of(weft_connection_loop(connection))
+    }
+
+    deinit { weft_connection_release(pointer) }
+
+    // MARK: What the connection tells
+
+    var id: UInt64 { weft_connection_id(pointer) }
+    var isOpen: Bool { weft_connection_is_open(pointer) }
+    var bufferedAmount: Int { weft_connection_buffered_amount(pointer) }
+    var subprotocol: String? {
+        let view = weft_connection_subprotocol(pointer)
+        return view.length == 0 ? nil : String(view)
+    }
+
+    /// On the loop.
+    var remoteAddress: SocketAddress { address(weft_connection_remote_address) }
+
+    /// On the loop.
+    var localAddress: SocketAddress { address(weft_connection_local_address) }
+
+    private typealias AddressGetter = (
+        OpaquePointer?, UnsafeMutablePointer<CChar>?, Int, UnsafeMutablePointer<UInt16>?
+    ) -> weft_status
+
+    private func address(_ get: AddressGetter) -> SocketAddress {
+        var port: UInt16 = 0
+        var characters = [CChar](repeating: 0, count: 64)
+        let count = characters.count
+        guard get(pointer, &characters, count, &port) == WEFT_OK else { return SocketAddress(host: "", port: 0) }
+        let host = characters.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))
+        return SocketAddress(host: String(decoding: host, as: UTF8.self), port: Int(port))
+    }
+
+    // MARK: Writing
+
+    /// Text that is known to be UTF-8.
+    func writeText(_ bytes: UnsafeBufferPointer<UInt8>) throws(WebSocketError) {
+        try checkWrite(weft_connection_send_valid_text(pointer, bytes.baseAddress, bytes.count))
+    }
+
+    func writeBinary(_ bytes: UnsafeRawBufferPointer) throws(WebSocketError) {
+        let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        try checkWrite(weft_connection_send(pointer, WEFT_BINARY, start, bytes.count))
+    }
+
+    func ping(_ data: [UInt8]) throws(WebSocketError) {
+        try checkWrite(weft_connection_ping(pointer, data, data.count))
+    }
+
+    func pong(_ data: [UInt8]) throws(WebSocketError) {
+        try checkWrite(weft_connection_pong(pointer, data, data.count))
+    }
+
+    @inline(__always)
+    private func checkWrite(_ status: weft_status) throws(WebSocketError) {
+        if status != WEFT_OK { throw writeError(status) }
+    }
+
+    private func writeError(_ status: weft_status) -> WebSocketError {
+        guard status == WEFT_ECLOSED else {
+            return WebSocketError(status, status == WEFT_EBACKPRESSURE ? "the send queue is full: the peer reads too slowly" : "")
+        }
+        return closedError
+    }
+
+    /// Why nothing can be read or written any more.
+    var closedError: WebSocketError {
+        guard let ending = state.withLock({ $0.ending }) else {
+            return WebSocketError(.connectionClosed, "close frame already sent")
+        }
+        if ending.code == .abnormalClosure {
+            let message = ending.error?.message ?? "the connection ended without a close frame"
+            return WebSocketError(.connectionLost, message, underlying: ending.error, closeCode: ending.code)
+        }
+        let reason = ending.reason.isEmpty ? "" : ": \(ending.reason)"
+        return WebSocketError(
+            .connectionClosed, "the connection is closed with code \(ending.code)\(reason)", underlying: ending.error,
+            closeCode: ending.code)
+    }
+
+    /// Returns when no more waits for the system than it should.
+    func waitUntilWritable() async throws(WebSocketError) {
+        guard bufferedAmount > ConnectionLimits.highWater else { return }
+        await withUnsafeContinuation { continuation in
+            let isWaiting = state.withLock { state in
+                guard state.ending == nil else { return false }
+                state.writeWaiters.append(continuation)
+                return true
+            }
+            guard isWaiting else { return continuation.resume() }
+            // Behind what was written: by then it may all have been sent, and then nobody else would tell.
+            if !eventLoop.post({ self.resumeWritersIfWritable() }) { resumeWriters() }
+        }
+        if state.withLock({ $0.ending?.code == .abnormalClosure }) { throw closedError }
+    }
+
+    private func resumeWritersIfWritable() {
+        if bufferedAmount <= ConnectionLimits.highWater { resumeWriters() }
+    }
+
+    func resumeWriters() {
+        let waiters = state.withLock { state in
+            defer { state.writeWaiters = [] }
+            return state.writeWaiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    // MARK: Closing
+
+    /// Starts the closing handshake. A negative timeout waits for ever.
+    func close(_ code: CloseCode?, _ reason: String, _ timeout: Duration) throws(WebSocketError) {
+        guard code.map(\.isSendable) ?? true else {
+            throw WebSocketError(.invalidConfiguration, "close code \(code!) is reserved or out of range")
+        }
+        guard reason.utf8.count <= Int(WEFT_CLOSE_REASON_MAX) else {
+            throw WebSocketError(
+                .invalidConfiguration, "a close reason of \(reason.utf8.count) bytes is over \(WEFT_CLOSE_REASON_MAX)")
+        }
+        guard code != nil || reason.isEmpty else {
+            throw WebSocketError(.invalidConfiguration, "a close reason needs a close code")
+        }
+        let milliseconds = timeout < .zero ? UInt32.max : max(timeout.coreMilliseconds, 1)
+        let status = reason.withView { view in
+            weft_connection_close(pointer, code?.rawValue ?? 0, view.bytes, view.length, milliseconds)
+        }
+        if status != WEFT_OK { throw writeError(status) }
+        state.withLock { $0.isClosing = true }
+    }
+
+    /// True once our side has started the closing handshake.
+    var isClosing: Bool { state.withLock { $0.isClosing } }
+
+    /// Returns when the connection is closed.
+    func waitUntilClosed() async throws(WebSocketError) {
+        await withUnsafeContinuation { continuation in
+            let isWaiting = state.withLock { state in
+                guard state.ending == nil else { return false }
+                state.closeWaiters.append(continuation)
+                return true
+            }
+            if !isWaiting { continuation.resume() }
+        }
+        guard let ending = state.withLock({ $0.ending }), ending.isCloseTimeout else { return }
+        throw WebSocketError(
+            .closeTimedOut, ending.error?.message ?? "the peer did not answer the close frame in time",
+            closeCode: ending.code)
+    }
+
+    /// Wakes everybody, once. Inside `on_close`.
+    func finish(_ ending: Ending) {
+        let waiters = state.withLock { state in
+            state.ending = ending
+            defer { state.closeWaiters = []; state.writeWaiters = [] }
+            return state.closeWaiters + state.writeWaiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    func abort() { weft_connection_abort(pointer) }
+
+    func answerClose() { weft_connection_answer_close(pointer) }
+
+    /// Ends the connection with 1011 because a callback failed.
+    func fail() {
+        onLoop { weft_connection_fail($0, "the service failed") }
+    }
+
+    func resumeReading() {
+        onLoop { weft_connection_resume($0) }
+    }
+
+    private func onLoop(_ body: @escaping @Sendable (OpaquePointer) -> Void) {
+        if eventLoop.isCurrent {
+            body(pointer)
+        } else {
+            _ = eventLoop.post { body(self.pointer) }  // refused only when the loop has ended every connection
+        }
+    }
+}

@@ -1,0 +1,103 @@
+internal import CWeft
+
+/// What the core tells a connection. One object a connection; the core holds one retain on it, from before the connection
+/// is opened until `on_release`. All methods run on the connection's loop.
+class ConnectionSink {
+    /// The caller, from `opened` on.
+    private(set) var caller: Caller!
+    /// The attempt that this sink waits for, on a client's side.
+    var dial: Dial?
+    private var error: WebSocketError?
+    private var isCloseTimeout = false
+    private let makeCaller: (ConnectionHandle) -> Caller
+
+    init(makeCaller: @escaping (ConnectionHandle) -> Caller) { self.makeCaller = makeCaller }
+
+    func opened() {}
+    func received(_ type: weft_message_type, _ bytes: UnsafeBufferPointer<UInt8>, _ connection: OpaquePointer) {}
+    func receivedPing(_ data: [UInt8]) {}
+    func receivedPong(_ data: [UInt8]) {}
+    func idled() {}
+    func failed(_ error: WebSocketError) {}
+    func closed(_ ending: Ending, _ connection: OpaquePointer) {}
+    func released() {}
+
+    // MARK: What the callbacks call
+
+    final func open(_ connection: OpaquePointer) {
+        caller = makeCaller(ConnectionHandle(connection))
+        opened()
+        dial?.opened(caller)
+    }
+
+    final func fail(_ status: weft_status, _ detail: String) {
+        var error = WebSocketError(status, detail)
+        isCloseTimeout = status == WEFT_ETIMEDOUT && caller.handle.isClosing
+        if isCloseTimeout { error.code = .closeTimedOut }
+        self.error = error
+        failed(error)
+    }
+
+    final func close(_ code: UInt16, _ reason: String, _ connection: OpaquePointer) {
+        let ending = Ending(code: CloseCode(code), reason: reason, error: error, isCloseTimeout: isCloseTimeout)
+        caller.handle.finish(ending)
+        closed(ending, connection)
+    }
+}
+
+/// Whether the library answers pings, or the sink is told of them.
+enum PingAnswer {
+    case library
+    case sink
+}
+
+extension ConnectionSink {
+    /// The table of callbacks. They capture nothing: the context is the sink.
+    static func callbacks(pings: PingAnswer) -> weft_service {
+        var service = weft_service()
+        weft_service_init(&service)
+        service.on_open = { context, connection in sink(context).open(connection!) }
+        service.on_message = { context, connection, type, bytes, length in
+            let payload = UnsafeBufferPointer(start: bytes, count: length)
+            Unmanaged<ConnectionSink>.fromOpaque(context!)._withUnsafeGuaranteedRef {
+                $0.received(type, payload, connection!)
+            }
+        }
+        if pings == .sink {
+            service.on_ping = { context, _, bytes, length in
+                sink(context).receivedPing([UInt8](UnsafeBufferPointer(start: bytes, count: length)))
+            }
+        }
+        service.on_pong = { context, _, bytes, length in
+            sink(context).receivedPong([UInt8](UnsafeBufferPointer(start: bytes, count: length)))
+        }
+        service.on_idle = { context, _ in sink(context).idled() }
+        service.on_writable = { context, _ in sink(context).caller.handle.resumeWriters() }
+        service.on_error = { context, _, status, detail in
+            sink(context).fail(status, String(cString: detail!))
+        }
+        service.on_close = { context, connection, code, reason, length in
+            let bytes = UnsafeRawBufferPointer(start: reason, count: length)
+            sink(context).close(code, String(decoding: bytes, as: UTF8.self), connection!)
+        }
+        service.on_release = { context in
+            Unmanaged<ConnectionSink>.fromOpaque(context!).takeRetainedValue().released()
+        }
+        return service
+    }
+}
+
+private func sink(_ context: UnsafeMutableRawPointer?) -> ConnectionSink {
+    Unmanaged<ConnectionSink>.fromOpaque(context!).takeUnretainedValue()
+}
+
+extension String {
+    /// A copy of bytes that the core has validated: they are not validated again.
+    init(validated bytes: UnsafeBufferPointer<UInt8>) {
+        if #available(macOS 26, *) {
+            self.init(copying: UTF8Span(unchecked: bytes.span))
+        } else {
+            self.init(decoding: bytes, as: UTF8.self)
+        }
+    }
+}

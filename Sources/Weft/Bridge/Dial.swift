@@ -1,0 +1,154 @@
+internal import CWeft
+import HTTPTypes
+import Synchronization
+
+/// A connection that a client has opened.
+struct Dialled: Sendable {
+    let caller: Caller
+    let httpResponse: HTTPResponse?
+}
+
+/// One attempt of a client: holds the configuration for the core until `on_open` or `on_failure`, which end it.
+final class Dial: @unchecked Sendable {
+    // Unchecked: `sink` is used on the connection's loop alone, everything that changes is under the lock.
+    private let sink: ConnectionSink
+
+    private struct State {
+        var client: OpaquePointer?
+        var continuation: CheckedContinuation<Dialled, any Error>?
+        var isCancelled = false
+        var httpResponse: HTTPResponse?
+        var body: [UInt8] = []
+    }
+    private let state = Mutex(State())
+
+    private init(sink: ConnectionSink) { self.sink = sink }
+
+    deinit { weft_client_release(state.withLock { $0.client }) }
+
+    /// Connects; `sink` is told what the connection does from then on.
+    static func open(
+        _ url: String, _ configuration: ClientConfiguration, _ eventLoop: EventLoop, _ sink: ConnectionSink,
+        pings: PingAnswer
+    ) async throws -> Dialled {
+        let dial = Dial(sink: sink)
+        sink.dial = dial
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                dial.state.withLock { $0.continuation = continuation }
+                do throws(WebSocketError) {
+                    try dial.start(url, configuration, eventLoop, pings)
+                } catch {
+                    dial.finish(.failure(error))
+                }
+            }
+        } onCancel: {
+            dial.cancel()
+        }
+    }
+
+    private func start(
+        _ url: String, _ configuration: ClientConfiguration, _ eventLoop: EventLoop, _ pings: PingAnswer
+    ) throws(WebSocketError) {
+        var limits = try configuration.limits.coreValue()
+        var service = ConnectionSink.callbacks(pings: pings)
+        var config = weft_client_config()
+        weft_client_config_init(&config)
+        let timeout = configuration.handShakeTimeout
+        config.handshake_timeout_ms =
+            (timeout < .zero ? ClientConfiguration.defaultHandShakeTimeout : timeout).coreMilliseconds
+        config.loop = eventLoop.pointer
+        config.on_answer = { context, answer in
+            Dial.of(context)?.answered(answer!.pointee)
+        }
+        config.on_failure = { context, status, detail in
+            Dial.of(context)?.failed(status, String(cString: detail!))
+        }
+        let retained = Unmanaged.passRetained(sink)
+        config.context = retained.toOpaque()
+        var client: OpaquePointer?
+        do throws(WebSocketError) {
+            try url.withView { url throws(WebSocketError) in
+                try configuration.subProtocols.joined(separator: ", ").withView { names throws(WebSocketError) in
+                    try configuration.customHeaders.withViews { fields, count throws(WebSocketError) in
+                        config.url = url
+                        config.subprotocols = names
+                        config.fields = fields
+                        config.field_count = count
+                        var detail = Detail()
+                        try detail.fill { text, size in
+                            withUnsafePointer(to: &limits) { limits in
+                                withUnsafePointer(to: &service) { service in
+                                    config.connection = limits
+                                    config.service = service
+                                    return weft_client_connect(&client, &config, text, size)
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        } catch {
+            retained.release()
+            throw error
+        }
+        keep(client!)
+    }
+
+    private func keep(_ client: OpaquePointer) {
+        let isCancelled = state.withLock { state in
+            state.client = client
+            return state.isCancelled
+        }
+        if isCancelled { weft_client_cancel(client) }
+    }
+
+    private func cancel() {
+        let client = state.withLock { state in
+            state.isCancelled = true
+            return state.client
+        }
+        if let client { weft_client_cancel(client) }
+    }
+
+    // MARK: On the loop
+
+    private func answered(_ answer: weft_answer) {
+        let fields = HTTPFields(answer.fields, count: answer.field_count)
+        let response = HTTPResponse(status: .init(code: Int(answer.status)), headerFields: fields)
+        let body = UnsafeRawBufferPointer(start: answer.body.bytes, count: answer.body.length)
+        state.withLock { state in
+            state.httpResponse = response
+            state.body = [UInt8](body)
+        }
+    }
+
+    private func failed(_ status: weft_status, _ detail: String) {
+        var error = WebSocketError(status, detail)
+        if status == WEFT_ETIMEDOUT { error.code = .handshakeTimedOut }
+        let isCancelled = state.withLock { state in
+            error.httpResponse = state.httpResponse
+            error.httpResponseBody = state.body
+            return state.isCancelled
+        }
+        finish(.failure(isCancelled ? CancellationError() : error))
+    }
+
+    func opened(_ caller: Caller) {
+        let response = state.withLock { $0.httpResponse }
+        finish(.success(Dialled(caller: caller, httpResponse: response)))
+    }
+
+    private func finish(_ result: Result<Dialled, any Error>) {
+        let continuation = state.withLock { state in
+            defer { state.continuation = nil }
+            return state.continuation
+        }
+        sink.dial = nil
+        continuation?.resume(with: result)
+    }
+
+    private static func of(_ context: UnsafeMutableRawPointer?) -> Dial? {
+        Unmanaged<ConnectionSink>.fromOpaque(context!).takeUnretainedValue().dial
+    }
+}

@@ -1,0 +1,78 @@
+import Synchronization
+
+/// What waits for a service's task.
+enum ServiceEvent: Sendable {
+    case open(Caller)
+    case text(String)
+    case binary([UInt8])
+    case ping([UInt8])
+    case pong([UInt8])
+    case idle
+    case failure(WebSocketError)
+    case close(CloseCode, String)
+    /// Nothing follows; the connection may never have opened.
+    case end
+
+    /// What it weighs against the bound of the queue.
+    var weight: Int {
+        switch self {
+        case .text(let text): 64 + text.utf8.count
+        case .binary(let data), .ping(let data), .pong(let data): 64 + data.count
+        default: 64
+        }
+    }
+}
+
+/// Events on their way from the event loop to the one task that takes them.
+final class EventQueue: Sendable {
+    /// Above this weight the connection is not read until the task has caught up.
+    static let bound = 256 * 1024
+
+    private struct State {
+        var events: [ServiceEvent] = []
+        var weight = 0
+        var isPaused = false
+        var waiter: UnsafeContinuation<Void, Never>?
+    }
+    private let state = Mutex(State())
+
+    /// Adds an event. True when the connection must pause now.
+    func append(_ event: ServiceEvent) -> Bool {
+        let (waiter, mustPause) = state.withLock { state in
+            state.events.append(event)
+            state.weight += event.weight
+            let mustPause = state.weight > Self.bound && !state.isPaused
+            if mustPause { state.isPaused = true }
+            defer { state.waiter = nil }
+            return (state.waiter, mustPause)
+        }
+        waiter?.resume()
+        return mustPause
+    }
+
+    /// Takes all events, waiting for the first. `batch` comes empty and gives its memory to the queue. True when the
+    /// connection may be read again.
+    func take(into batch: inout [ServiceEvent]) async -> Bool {
+        while true {
+            let mayResume = swap(&batch)
+            if !batch.isEmpty { return mayResume }
+            await withUnsafeContinuation { continuation in
+                let isWaiting = state.withLock { state in
+                    guard state.events.isEmpty else { return false }
+                    state.waiter = continuation
+                    return true
+                }
+                if !isWaiting { continuation.resume() }
+            }
+        }
+    }
+
+    private func swap(_ batch: inout [ServiceEvent]) -> Bool {
+        state.withLock { state in
+            Swift.swap(&batch, &state.events)
+            state.weight = 0
+            defer { state.isPaused = false }
+            return state.isPaused
+        }
+    }
+}

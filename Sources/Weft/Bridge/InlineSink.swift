@@ -1,0 +1,52 @@
+internal import CWeft
+
+/// Calls an ``InlineService`` straight from the core's callbacks.
+final class InlineSink: ConnectionSink {
+    private let service: any InlineService
+    private var thrown: (any Error)?
+
+    init(service: any InlineService, makeCaller: @escaping (ConnectionHandle) -> Caller) {
+        self.service = service
+        super.init(makeCaller: makeCaller)
+    }
+
+    /// A callback that throws ends the connection; `failed` then gets its error.
+    @inline(__always)
+    private func call(_ body: () throws -> Void) {
+        do {
+            try body()
+        } catch {
+            thrown = error
+            caller.handle.fail()
+        }
+    }
+
+    override func opened() { call { try service.onOpen(caller) } }
+
+    override func received(
+        _ type: weft_message_type, _ bytes: UnsafeBufferPointer<UInt8>, _ connection: OpaquePointer
+    ) {
+        call {
+            if type == WEFT_BINARY {
+                try service.onBinaryMessage(caller, bytes.span.bytes)
+            } else if #available(macOS 26, *) {
+                try service.onTextMessage(caller, UTF8Span(unchecked: bytes.span))
+            } else {
+                try service.onTextMessage(caller, String(validated: bytes))
+            }
+        }
+    }
+
+    override func receivedPing(_ data: [UInt8]) { call { try service.onPing(caller, data) } }
+    override func receivedPong(_ data: [UInt8]) { call { try service.onPong(caller, data) } }
+    override func idled() { call { try service.onIdleTimeout(caller) } }
+    override func failed(_ error: WebSocketError) { service.onError(caller, thrown ?? error) }
+
+    override func closed(_ ending: Ending, _ connection: OpaquePointer) {
+        do {
+            try service.onClose(caller, ending.code, ending.reason)
+        } catch {
+            service.onError(caller, error)
+        }
+    }
+}

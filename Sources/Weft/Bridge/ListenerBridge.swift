@@ -1,0 +1,116 @@
+internal import CWeft
+import Synchronization
+
+/// An open listener of the core.
+final class ListenerBridge: @unchecked Sendable {
+    // Unchecked: the pointer is set before `open` returns, and the core takes all calls from any thread.
+    private var pointer: OpaquePointer!
+    /// The loops live as long as the listener's sockets on them.
+    private let eventLoops: [EventLoop]
+
+    private struct State {
+        var isClosed = false
+        var waiters: [UnsafeContinuation<Void, Never>] = []
+    }
+    private let state = Mutex(State())
+
+    private init(eventLoops: [EventLoop]) { self.eventLoops = eventLoops }
+
+    deinit { weft_listener_release(pointer) }
+
+    /// Binds the address and accepts.
+    static func open(
+        port: Int, configuration: ListenerConfiguration, routes: [String: Route]
+    ) throws(WebSocketError) -> ListenerBridge {
+        let eventLoops = try (configuration.eventLoops ?? EventLoops(threads: configuration.threads)).started()
+        let bridge = ListenerBridge(eventLoops: eventLoops)
+        let loops = eventLoops.map { Optional($0.pointer) }
+        let retained = Unmanaged.passRetained(bridge)
+        var core = configuration.coreValue(port: port)
+        core.context = retained.toOpaque()
+        core.on_closed = { context in Unmanaged<ListenerBridge>.fromOpaque(context!).takeRetainedValue().closed() }
+        core.loop_count = loops.count
+        do throws(WebSocketError) {
+            var detail = Detail()
+            try detail.fill { text, size in
+                configuration.host.withCString { host in
+                    withOptionalCString(configuration.server) { server in
+                        loops.withUnsafeBufferPointer { loops in
+                            core.host = host
+                            core.server = server
+                            core.loops = loops.baseAddress
+                            return open(&bridge.pointer, &core, Array(routes), text, size)
+                        }
+                    }
+                }
+            }
+        } catch {
+            retained.release()
+            throw error
+        }
+        return bridge
+    }
+
+    /// Lends the routes one after the other, then opens.
+    private static func open(
+        _ out: UnsafeMutablePointer<OpaquePointer?>, _ core: inout weft_listener_config,
+        _ routes: [(key: String, value: Route)], _ detail: UnsafeMutablePointer<CChar>, _ detailSize: Int
+    ) -> weft_status {
+        var lent: [weft_path_route] = []
+        func lend(_ rest: ArraySlice<(key: String, value: Route)>) -> weft_status {
+            guard let next = rest.first else {
+                return lent.withUnsafeBufferPointer { routes in
+                    core.routes = routes.baseAddress
+                    core.route_count = routes.count
+                    return weft_listener_open(out, &core, detail, detailSize)
+                }
+            }
+            return next.key.withCString { path in
+                next.value.withCoreValue { route in
+                    lent.append(weft_path_route(path: path, route: route))
+                    return lend(rest.dropFirst())
+                }
+            }
+        }
+        return lend(routes[...])
+    }
+
+    var localAddress: SocketAddress {
+        SocketAddress(host: String(cString: weft_listener_host(pointer)), port: Int(weft_listener_port(pointer)))
+    }
+
+    var connectionCount: Int { weft_listener_connection_count(pointer) }
+
+    func attach(_ route: Route, at path: String) -> weft_status {
+        route.withCoreValue { weft_listener_attach(pointer, path, $0) }
+    }
+
+    func detach(path: String) { _ = weft_listener_detach(pointer, path) }
+
+    /// Ends the listener and returns when all its connections are gone. Zero aborts them.
+    func stop(timeout: Duration) async {
+        weft_listener_stop(pointer, timeout.coreMilliseconds)
+        await withUnsafeContinuation { continuation in
+            let isWaiting = state.withLock { state in
+                guard !state.isClosed else { return false }
+                state.waiters.append(continuation)
+                return true
+            }
+            if !isWaiting { continuation.resume() }
+        }
+    }
+
+    private func closed() {
+        let waiters = state.withLock { state in
+            state.isClosed = true
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+}
+
+private func withOptionalCString<Result>(_ text: String?, _ body: (UnsafePointer<CChar>?) -> Result) -> Result {
+    guard let text else { return body(nil) }
+    return text.withCString { body($0) }
+}

@@ -1,0 +1,135 @@
+internal import CWeft
+import HTTPTypes
+import Synchronization
+
+/// One request of the core that waits for its answer.
+final class PendingRequest: @unchecked Sendable {
+    // Unchecked: until its answer a request of the core may be read from any thread, and `state` sees to it that
+    // there is one answer and no reading behind it.
+    private let pointer: OpaquePointer
+    private let isAnswered = Mutex(false)
+    let eventLoop: EventLoop
+
+    init(_ request: OpaquePointer) {
+        pointer = request
+        eventLoop = EventLoop.of(weft_request_loop(request))
+    }
+
+    /// A request that nobody answered gets a 500.
+    deinit {
+        if !isAnswered.withLock({ $0 }) { refuse(.internalServerError, "") }
+    }
+
+    // MARK: What it tells, before the answer
+
+    var upgradeRequest: UpgradeRequest {
+        UpgradeRequest(
+            head: head, path: String(weft_request_path(pointer)), query: String(weft_request_query(pointer)),
+            remoteAddress: address(weft_request_remote_host), localAddress: address(weft_request_local_host),
+            isSecure: false)
+    }
+
+    var httpRequest: HTTPServiceRequest {
+        HTTPServiceRequest(
+            head: head, path: String(weft_request_path(pointer)), query: String(weft_request_query(pointer)),
+            remoteAddress: address(weft_request_remote_host))
+    }
+
+    private var head: HTTPRequest {
+        var count = 0
+        var fields = HTTPFields(weft_request_fields(pointer, &count), count: count)
+        let authority = fields[hostName]
+        fields[hostName] = nil
+        let method = HTTPRequest.Method(String(weft_request_method(pointer))) ?? .get
+        return HTTPRequest(
+            method: method, scheme: "http", authority: authority, path: String(weft_request_target(pointer)),
+            headerFields: fields)
+    }
+
+    private var hostName: HTTPField.Name { HTTPField.Name("Host")! }
+
+    private func address(
+        _ get: (OpaquePointer?, UnsafeMutablePointer<UInt16>?) -> UnsafePointer<CChar>?
+    ) -> SocketAddress {
+        var port: UInt16 = 0
+        let host = String(cString: get(pointer, &port)!)
+        return SocketAddress(host: host, port: Int(port))
+    }
+
+    // MARK: The answer
+
+    /// Opens the connection: from now on the core talks to `sink`.
+    func accept(
+        _ sink: ConnectionSink, _ configuration: ServiceConfiguration, subprotocol: String?, headers: HTTPFields
+    ) throws(WebSocketError) {
+        var limits = try configuration.limits.coreValue()
+        var service = ConnectionSink.callbacks(pings: .sink)
+        let retained = Unmanaged.passRetained(sink)
+        do throws(WebSocketError) {
+            try answer { () throws(WebSocketError) in
+                try (subprotocol ?? "").withView { name throws(WebSocketError) in
+                    try headers.withViews { fields, count throws(WebSocketError) in
+                        var detail = Detail()
+                        try detail.fill { text, size in
+                            withUnsafePointer(to: &limits) { limits in
+                                withUnsafePointer(to: &service) { service in
+                                    var acceptance = weft_acceptance()
+                                    weft_acceptance_init(&acceptance)
+                                    acceptance.service = service
+                                    acceptance.context = retained.toOpaque()
+                                    acceptance.config = limits
+                                    acceptance.subprotocol = name
+                                    acceptance.fields = fields
+                                    acceptance.field_count = count
+                                    return weft_request_accept(pointer, &acceptance, text, size)
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        } catch {
+            retained.release()
+            throw error
+        }
+    }
+
+    func respond(_ response: HTTPServiceResponse) throws(WebSocketError) {
+        try answer { () throws(WebSocketError) in
+            try response.headers.withViews { fields, count throws(WebSocketError) in
+                var detail = Detail()
+                try detail.fill { text, size in
+                    response.body.withUnsafeBytes { body in
+                        var answer = weft_response()
+                        weft_response_init(&answer)
+                        answer.status = UInt16(clamping: response.status.code)
+                        answer.fields = fields
+                        answer.field_count = count
+                        answer.body = weft_string(
+                            bytes: body.baseAddress?.assumingMemoryBound(to: CChar.self), length: body.count)
+                        return weft_request_respond(pointer, &answer, text, size)
+                    }
+                }
+            }
+        }
+    }
+
+    /// A plain text answer; where even that cannot be said, nothing can.
+    func refuse(_ status: HTTPResponse.Status, _ message: String, headers: HTTPFields = [:]) {
+        try? respond(HTTPServiceResponse(status: status, headers: headers, text: message))
+    }
+
+    private func answer(_ give: () throws(WebSocketError) -> Void) throws(WebSocketError) {
+        let isFirst = isAnswered.withLock { isAnswered in
+            defer { isAnswered = true }
+            return !isAnswered
+        }
+        guard isFirst else { throw WebSocketError(.invalidState, "the request has been answered already") }
+        do throws(WebSocketError) {
+            try give()
+        } catch {
+            isAnswered.withLock { $0 = false }
+            throw error
+        }
+    }
+}

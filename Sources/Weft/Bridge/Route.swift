@@ -1,0 +1,141 @@
+internal import CWeft
+import HTTPTypes
+import Logging
+
+/// What lives at one path. The core retains it while it is attached.
+final class Route: Sendable {
+    let upgrade: (any UpgradeService)?
+    let configuration: ServiceConfiguration
+    let http: (any HTTPService)?
+    let logger: Logger?
+
+    init(upgrade: any UpgradeService, logger: Logger?) throws(WebSocketError) {
+        self.upgrade = upgrade
+        self.logger = logger
+        configuration = upgrade.configuration
+        http = nil
+        _ = try configuration.limits.coreValue()
+    }
+
+    init(http: any HTTPService, logger: Logger?) {
+        self.http = http
+        self.logger = logger
+        configuration = ServiceConfiguration()
+        upgrade = nil
+    }
+
+    /// Lends the route to the core, which takes a retain of its own if `attach` works.
+    func withCoreValue(_ attach: (UnsafePointer<weft_route>) -> weft_status) -> weft_status {
+        var origins: [String] = []
+        if case .list(let list) = configuration.allowedOrigins { origins = list }
+        return HTTPFields.withViews(of: origins) { views in
+            let retained = Unmanaged.passRetained(self)
+            var route = coreCallbacks
+            route.context = retained.toOpaque()
+            route.origin_list = views.baseAddress
+            route.origin_count = views.count
+            let status = attach(&route)
+            if status != WEFT_OK { retained.release() }
+            return status
+        }
+    }
+
+    private var coreCallbacks: weft_route {
+        var route = weft_route()
+        weft_route_init(&route)
+        if upgrade != nil {
+            route.on_upgrade = { context, request in Route.of(context).decide(PendingRequest(request!)) }
+        }
+        if http != nil {
+            route.on_request = { context, request in Route.of(context).respond(PendingRequest(request!)) }
+        }
+        route.on_release = { context in Unmanaged<Route>.fromOpaque(context!).release() }
+        switch configuration.allowedOrigins {
+        case .sameOrigin: route.origins = WEFT_ORIGIN_SAME
+        case .list: route.origins = WEFT_ORIGIN_LIST
+        case .any: route.origins = WEFT_ORIGIN_ANY
+        }
+        return route
+    }
+
+    private static func of(_ context: UnsafeMutableRawPointer?) -> Route {
+        Unmanaged<Route>.fromOpaque(context!).takeUnretainedValue()
+    }
+
+    // MARK: Upgrades
+
+    /// One task decides and then, for an asynchronous service, is the connection's life.
+    private func decide(_ pending: PendingRequest) {
+        let request = pending.upgradeRequest
+        Task(executorPreference: pending.eventLoop) { [self] in
+            do {
+                let decision = try await upgrade!.get(request)
+                try await open(decision, request, pending)
+            } catch {
+                refuse(pending, error)
+            }
+        }
+    }
+
+    private func open(
+        _ decision: Upgrade, _ request: UpgradeRequest, _ pending: PendingRequest
+    ) async throws(WebSocketError) {
+        let subprotocol = decision.subprotocol ?? choose(from: request.subprotocols)
+        let makeCaller = { [logger] handle in Caller(handle: handle, request: request, logger: logger) }
+        switch decision.kind {
+        case .inline(let service):
+            let sink = InlineSink(service: service, makeCaller: makeCaller)
+            try pending.accept(sink, configuration, subprotocol: subprotocol, headers: decision.headers)
+        case .asynchronous(let service):
+            let sink = TaskSink(makeCaller: makeCaller)
+            var run = ServiceRun(service: service, queue: sink.queue)
+            try pending.accept(sink, configuration, subprotocol: subprotocol, headers: decision.headers)
+            await run.run()
+        }
+    }
+
+    /// RFC 6455 §4.2.2: the first of the client's list that we speak.
+    private func choose(from offered: [String]) -> String? {
+        let spoken = configuration.subProtocols
+        return offered.first { spoken.contains($0) || spoken.contains("*") }
+    }
+
+    private func refuse(_ pending: PendingRequest, _ error: any Error) {
+        if let refusal = error as? UpgradeError {
+            pending.refuse(refusal.status, refusal.message, headers: refusal.headers)
+        } else {
+            logger?.error("an upgrade failed: \(error)")
+            pending.refuse(.internalServerError, "internal server error")
+        }
+    }
+
+    // MARK: Plain HTTP
+
+    private func respond(_ pending: PendingRequest) {
+        let request = pending.httpRequest
+        Task(executorPreference: pending.eventLoop) { [self] in
+            do {
+                try pending.respond(try await http!.respond(to: request))
+            } catch {
+                logger?.error("an HTTP request failed: \(error)")
+                pending.refuse(.internalServerError, "internal server error")
+            }
+        }
+    }
+}
+
+extension HTTPFields {
+    /// Lends strings as views for the time of the call.
+    static func withViews<Result>(of strings: [String], _ body: (UnsafeBufferPointer<weft_string>) -> Result) -> Result {
+        let bytes = strings.map { Array($0.utf8CString) }
+        var views: [weft_string] = []
+        func lend(_ index: Int) -> Result {
+            guard index < bytes.count else { return views.withUnsafeBufferPointer(body) }
+            return bytes[index].withUnsafeBufferPointer { characters in
+                views.append(weft_string(bytes: characters.baseAddress, length: characters.count - 1))
+                return lend(index + 1)
+            }
+        }
+        return lend(0)
+    }
+}

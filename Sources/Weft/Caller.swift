@@ -1,0 +1,201 @@
+import Logging
+import Synchronization
+
+/// One open connection, as ``Caller``, ``Client`` and ``AsyncClient`` present it.
+public protocol WebSocketConnection: Sendable {
+    /// The connection's caller.
+    var caller: Caller { get }
+}
+
+/// The other end of a connection, handed to every callback of a service.
+///
+/// A caller may be used from any task or thread. It stays valid after the close: then writes throw
+/// `.connectionClosed`, or `.connectionLost` when there was no closing handshake.
+public final class Caller: WebSocketConnection {
+    let handle: ConnectionHandle
+    let logger: Logger?
+
+    /// Unique in the process.
+    public let connectionID: String
+    /// The subprotocol of the connection; nil without one.
+    public let negotiatedSubprotocol: String?
+    /// The request that opened the connection; nil on a client's side.
+    public let request: UpgradeRequest?
+    /// The peer's address.
+    public let remoteAddress: SocketAddress
+    /// Our address.
+    public let localAddress: SocketAddress
+
+    private let attributes = Mutex<[String: any Sendable]>([:])
+
+    /// On the connection's loop.
+    init(handle: ConnectionHandle, request: UpgradeRequest?, logger: Logger?) {
+        self.handle = handle
+        self.request = request
+        connectionID = String(handle.id)
+        negotiatedSubprotocol = handle.subprotocol
+        remoteAddress = request?.remoteAddress ?? handle.remoteAddress
+        localAddress = request?.localAddress ?? handle.localAddress
+        var logger = logger
+        logger?[metadataKey: "connection"] = "\(connectionID)"
+        self.logger = logger
+    }
+
+    public var caller: Caller { self }
+
+    /// Keeps a value with the connection.
+    public func setAttribute(_ name: String, _ value: any Sendable) {
+        attributes.withLock { $0[name] = value }
+    }
+
+    /// The value kept under that name; nil when there is none.
+    public func getAttribute(_ name: String) -> (any Sendable)? {
+        attributes.withLock { $0[name] }
+    }
+
+    /// Forgets the value kept under that name and returns it; nil when there was none.
+    @discardableResult
+    public func removeAttribute(_ name: String) -> (any Sendable)? {
+        attributes.withLock { $0.removeValue(forKey: name) }
+    }
+
+    func log(_ error: any Error) {
+        logger?.error("\(error)")
+    }
+
+    /// A ping that comes while the connection closes needs no answer.
+    func answerPing(_ data: [UInt8]) throws {
+        do {
+            try handle.pong(data)
+        } catch {
+            guard error.code == .connectionClosed || error.code == .connectionLost else { throw error }
+        }
+    }
+}
+
+extension WebSocketConnection {
+    private var handle: ConnectionHandle { caller.handle }
+
+    /// The connection's ``Caller/connectionID``.
+    public var connectionID: String { caller.connectionID }
+    /// The connection's ``Caller/negotiatedSubprotocol``.
+    public var negotiatedSubprotocol: String? { caller.negotiatedSubprotocol }
+    /// The peer's address.
+    public var remoteAddress: SocketAddress { caller.remoteAddress }
+    /// Our address.
+    public var localAddress: SocketAddress { caller.localAddress }
+    /// True over TLS.
+    public var isSecure: Bool { caller.request?.isSecure ?? false }
+    /// True until a close frame was sent or received, or the connection was lost.
+    public var isOpen: Bool { handle.isOpen }
+    /// Bytes that were written and that the system has not taken yet.
+    public var bufferedAmount: Int { handle.bufferedAmount }
+
+    /// Keeps a value with the connection.
+    public func setAttribute(_ name: String, _ value: any Sendable) { caller.setAttribute(name, value) }
+    /// The value kept under that name; nil when there is none.
+    public func getAttribute(_ name: String) -> (any Sendable)? { caller.getAttribute(name) }
+    /// Forgets the value kept under that name and returns it; nil when there was none.
+    @discardableResult
+    public func removeAttribute(_ name: String) -> (any Sendable)? { caller.removeAttribute(name) }
+
+    // MARK: Writing
+
+    /// Sends a text message, in frames of at most `maxFrameSize`. Messages of concurrent writers never interleave.
+    ///
+    /// Returns once the bytes are handed to the system or few wait for it; waits while many do.
+    ///
+    /// - Throws: ``WebSocketError`` `.connectionClosed`, `.connectionLost`, `.backpressure` (over `sendQueueLimit`).
+    public func writeTextMessage(_ text: String) async throws {
+        try send(text)
+        try await handle.waitUntilWritable()
+    }
+
+    /// The same without waiting, for code that is not asynchronous: many bytes may then be waiting, up to
+    /// `sendQueueLimit`.
+    public func writeTextMessage(_ text: String) throws {
+        try send(text)
+    }
+
+    /// The same for text that is borrowed, such as a message just received.
+    @available(macOS 26, *)
+    public func writeTextMessage(_ text: UTF8Span) throws {
+        try text.span.withUnsafeBufferPointer { bytes in try handle.writeText(bytes) }
+    }
+
+    private func send(_ text: String) throws {
+        var text = text
+        try text.withUTF8 { bytes in try handle.writeText(bytes) }
+    }
+
+    /// Sends a binary message; as ``writeTextMessage(_:)-(String)``.
+    public func writeBinaryMessage(_ data: some Collection<UInt8>) async throws {
+        try send(data)
+        try await handle.waitUntilWritable()
+    }
+
+    /// The same without waiting, for code that is not asynchronous.
+    public func writeBinaryMessage(_ data: some Collection<UInt8>) throws {
+        try send(data)
+    }
+
+    /// The same for bytes that are borrowed, such as a message just received.
+    public func writeBinaryMessage(_ data: RawSpan) throws {
+        try data.withUnsafeBytes { bytes in try handle.writeBinary(bytes) }
+    }
+
+    private func send(_ data: some Collection<UInt8>) throws {
+        let isSent: Void? = try data.withContiguousStorageIfAvailable { bytes in
+            try handle.writeBinary(UnsafeRawBufferPointer(bytes))
+        }
+        if isSent == nil { try [UInt8](data).withUnsafeBytes { bytes in try handle.writeBinary(bytes) } }
+    }
+
+    /// Sends a ping.
+    ///
+    /// - Throws: ``WebSocketError`` `.controlFrameTooLong` for more than 125 bytes, and nothing is sent.
+    public func ping(_ data: [UInt8] = []) async throws {
+        try handle.ping(data)
+    }
+
+    /// The same for code that is not asynchronous.
+    public func ping(_ data: [UInt8] = []) throws {
+        try handle.ping(data)
+    }
+
+    /// Sends a pong, asked for or not. Of pongs that wait for a slow reader only the newest is kept (RFC 6455 §5.5.3).
+    ///
+    /// - Throws: ``WebSocketError`` `.controlFrameTooLong` for more than 125 bytes, and nothing is sent.
+    public func pong(_ data: [UInt8] = []) async throws {
+        try handle.pong(data)
+    }
+
+    /// The same for code that is not asynchronous.
+    public func pong(_ data: [UInt8] = []) throws {
+        try handle.pong(data)
+    }
+
+    // MARK: Closing
+
+    /// Closes the connection and returns when the peer has answered the close frame.
+    ///
+    /// - Parameters:
+    ///   - statusCode: nil sends an empty close frame.
+    ///   - reason: At most 123 bytes of UTF-8.
+    ///   - timeout: Until TCP is dropped without the answer; negative waits for ever.
+    /// - Throws: ``WebSocketError`` `.closeTimedOut`; `.invalidConfiguration` for a reserved code or a long reason, and
+    ///   nothing is sent; `.connectionClosed` when a close frame was sent or received already.
+    public func close(
+        statusCode: CloseCode? = .normalClosure, reason: String? = nil, timeout: Duration = .seconds(60)
+    ) async throws {
+        try handle.close(statusCode, reason ?? "", timeout)
+        try await handle.waitUntilClosed()
+    }
+
+    /// Starts to close the connection, for code that is not asynchronous: `onClose` tells when it is done.
+    public func close(
+        statusCode: CloseCode? = .normalClosure, reason: String? = nil, timeout: Duration = .seconds(60)
+    ) throws {
+        try handle.close(statusCode, reason ?? "", timeout)
+    }
+}

@@ -1,0 +1,32 @@
+public import Logging
+
+/// Ceilings of an HTTP request.
+public struct RequestLimits: Sendable, Hashable {
+    /// Bytes of the request target; at least 1; beyond: 414. Default 4096.
+    public var maxUriLength: Int
+    /// Bytes of the header fields; at least 1; beyond: 431. Default 8192.
+    public var maxHeaderSize: Int
+}
+
+/// Settings of a ``Listener``.
+public struct ListenerConfiguration: Sendable {
+    /// An IPv4 or IPv6 address, or a name; `"::"` takes IPv4 too. Default `"0.0.0.0"`.
+    public var host: String
+    /// From the start of a TCP connection, or the last answer on it, until a request is there. Zero turns it off; it may
+    /// not be negative. Default 120 s. Expiry while a request is arriving: 408. Bytes do not extend it.
+    public var timeout: Duration
+    /// Value of the `Server` field on every HTTP answer; nil leaves it out.
+    public var server: String?
+    /// Ceilings of a request.
+    public var requestLimits: RequestLimits
+    /// Event loops of the listener's own, from 1 to 1024; connections are spread over them. Default 1.
+    public var threads: Int
+    /// Event loops to run on instead of ``threads`` of the listener's own.
+    public var eventLoops: EventLoops?
+    /// Connections that the system keeps until they are accepted; at least 1. Default 4096.
+    public var backlog: Int
+    /// Open connections at a time; at least 1; beyond: 503. Default unlimited.
+    public var maxConnections: Int
+    /// Where callbacks' errors and the like are logged; nil is silence.
+    public var logger: Logger?
+}

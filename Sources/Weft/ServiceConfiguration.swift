@@ -1,0 +1,97 @@
+/// Which requests that carry an `Origin` may upgrade (RFC 6455 §10.2). Requests without one, as from programs,
+/// always may; others get 403.
+public enum AllowedOrigins: Sendable, Hashable {
+    /// Scheme, host and port are the request's own.
+    case sameOrigin
+    /// Exactly these, as in `https://example.org`.
+    case list([String])
+    /// All of them.
+    case any
+}
+
+/// Finds out whether a silent peer is still there.
+public struct KeepAlive: Sendable, Hashable {
+    /// Silence of the peer until it is sent a ping; more than zero. Default 60 s.
+    public var interval: Duration
+    /// From that ping until the connection ends with 1006; more than zero. Default 30 s.
+    public var timeout: Duration
+
+    /// A ping after `interval`, the end `timeout` later.
+    public init(interval: Duration = .seconds(60), timeout: Duration = .seconds(30)) {
+        self.interval = interval
+        self.timeout = timeout
+    }
+}
+
+/// Limits and timeouts of one connection, of either role.
+public struct ConnectionLimits: Sendable, Hashable {
+    /// The longest frame accepted, and the size into which longer messages are cut, in payload bytes. Default
+    /// 65536; 0 or less means the default.
+    ///
+    /// Browsers send a message as one frame, whatever its size: raise this together with ``maxMessageSize`` where they
+    /// send more than 64 KiB.
+    public var maxFrameSize: Int
+    /// The longest message accepted, assembled from its fragments, in bytes; at least 1. Default 1 MiB.
+    public var maxMessageSize: Int
+    /// Frames of one message, empty ones included; from 1 to 4294967295. Default 131072.
+    public var maxFragments: Int
+    /// No frame read and none written for this long: `onIdleTimeout`. Zero, the default, turns it off.
+    public var idleTimeout: Duration
+    /// Pings to a silent peer; nil turns them off. Default 60 s and 30 s.
+    public var keepAlive: KeepAlive?
+    /// Bytes that may wait for a peer that reads slowly; at least 1. Default 16 MiB. Over it a write fails with
+    /// `.backpressure` and nothing of it is sent; a message that finds nothing waiting may be larger.
+    public var sendQueueLimit: Int
+}
+
+/// A configuration that sets limits of connections.
+public protocol ConnectionConfiguration {
+    /// Limits and timeouts of the connections.
+    var limits: ConnectionLimits { get set }
+}
+
+extension ConnectionConfiguration {
+    /// See ``ConnectionLimits/maxFrameSize``.
+    public var maxFrameSize: Int {
+        get { limits.maxFrameSize }
+        set { limits.maxFrameSize = newValue }
+    }
+    /// See ``ConnectionLimits/maxMessageSize``.
+    public var maxMessageSize: Int {
+        get { limits.maxMessageSize }
+        set { limits.maxMessageSize = newValue }
+    }
+    /// See ``ConnectionLimits/maxFragments``.
+    public var maxFragments: Int {
+        get { limits.maxFragments }
+        set { limits.maxFragments = newValue }
+    }
+    /// See ``ConnectionLimits/idleTimeout``.
+    public var idleTimeout: Duration {
+        get { limits.idleTimeout }
+        set { limits.idleTimeout = newValue }
+    }
+    /// See ``ConnectionLimits/keepAlive``.
+    public var keepAlive: KeepAlive? {
+        get { limits.keepAlive }
+        set { limits.keepAlive = newValue }
+    }
+    /// See ``ConnectionLimits/sendQueueLimit``.
+    public var sendQueueLimit: Int {
+        get { limits.sendQueueLimit }
+        set { limits.sendQueueLimit = newValue }
+    }
+}
+
+/// Settings of the connections that an upgrade service accepts.
+public struct ServiceConfiguration: ConnectionConfiguration, Sendable, Hashable {
+    /// The subprotocols that the service speaks. The first of the client's list that is among them is chosen; `"*"`
+    /// stands for any. Default none.
+    public var subProtocols: [String] = []
+    /// Which web pages may connect. Default `.sameOrigin`.
+    public var allowedOrigins: AllowedOrigins = .sameOrigin
+    public var limits = ConnectionLimits()
+
+    /// The defaults.
+    public init() {}
+}

@@ -1,0 +1,141 @@
+public import HTTPTypes
+
+/// A request to open a WebSocket connection (RFC 6455 §4.1).
+public struct UpgradeRequest: Sendable {
+    /// Method, path with query, authority and header fields.
+    public let head: HTTPRequest
+    /// The path without the query, percent-encoded as it was sent.
+    public let path: String
+    /// What is behind the `?`, as it was sent; empty without one.
+    public let query: String
+    /// The client's address.
+    public let remoteAddress: SocketAddress
+    /// The address that the client connected to.
+    public let localAddress: SocketAddress
+    /// True over TLS.
+    public let isSecure: Bool
+
+    /// The subprotocols that the client offers, in its order.
+    public var subprotocols: [String] {
+        head.headerFields[values: .secWebSocketProtocol].flatMap { $0.split(separator: ",") }.map { element in
+            String(element.drop(while: \.isHTTPSpace).reversed().drop(while: \.isHTTPSpace).reversed())
+        }
+    }
+
+    /// The `Origin` of the page that the request comes from; nil from most programs.
+    public var origin: String? { head.headerFields[.origin] }
+
+    /// The parameters of the query, percent-decoded, in order. A parameter without `=` has an empty value.
+    public var queryItems: [(name: String, value: String)] { QueryItems.parse(query) }
+}
+
+extension Character {
+    fileprivate var isHTTPSpace: Bool { self == " " || self == "\t" }
+}
+
+/// What an upgrade service decides: the service that the connection will talk to.
+public struct Upgrade: Sendable {
+    enum Kind: Sendable {
+        case asynchronous(any Service)
+        case inline(any InlineService)
+    }
+
+    let kind: Kind
+    let headers: HTTPFields
+    let subprotocol: String?
+
+    /// Opens the connection.
+    ///
+    /// - Parameters:
+    ///   - headers: Further fields of the 101 answer. The handshake's own, and values with control characters, end the
+    ///     request with 500 and an error in the log.
+    ///   - subprotocol: One of those offered; nil leaves the choice to ``ServiceConfiguration/subProtocols``.
+    public init(_ service: any Service, headers: HTTPFields = [:], subprotocol: String? = nil) {
+        kind = .asynchronous(service)
+        self.headers = headers
+        self.subprotocol = subprotocol
+    }
+
+    /// The same for a service whose callbacks run on the event loop.
+    public init(_ service: any InlineService, headers: HTTPFields = [:], subprotocol: String? = nil) {
+        kind = .inline(service)
+        self.headers = headers
+        self.subprotocol = subprotocol
+    }
+}
+
+/// Decides about the upgrade requests of a path.
+///
+/// The decision may take its time: the event loop serves others meanwhile.
+///
+/// ```swift
+/// struct Members: UpgradeService {
+///     func get(_ request: UpgradeRequest) async throws -> Upgrade {
+///         guard await isMember(request.head.headerFields[.authorization]) else {
+///             throw UpgradeError(status: .unauthorized, message: "members only")
+///         }
+///         return Upgrade(Chat())
+///     }
+/// }
+/// ```
+public protocol UpgradeService: Sendable {
+    /// Settings of the connections; read once, when the service is attached.
+    var configuration: ServiceConfiguration { get }
+
+    /// Accepts by returning, refuses by throwing: an ``UpgradeError`` is the answer, any other error becomes a 500
+    /// without its text.
+    func get(_ request: UpgradeRequest) async throws -> Upgrade
+}
+
+extension UpgradeService {
+    public var configuration: ServiceConfiguration { ServiceConfiguration() }
+}
+
+/// Thrown by ``UpgradeService/get(_:)``: the HTTP answer instead of the upgrade.
+public struct UpgradeError: Error, Sendable, CustomStringConvertible {
+    /// From 400 to 599; another one is sent as 400.
+    public var status: HTTPResponse.Status
+    /// The body of the answer, as plain text.
+    public var message: String
+    /// Further fields of the answer.
+    public var headers: HTTPFields
+
+    /// A refusal.
+    public init(status: HTTPResponse.Status = .badRequest, message: String = "", headers: HTTPFields = [:]) {
+        self.status = (400...599).contains(status.code) ? status : .badRequest
+        self.message = message
+        self.headers = headers
+    }
+
+    /// Status and message.
+    public var description: String { "\(status): \(message)" }
+}
+
+enum QueryItems {
+    static func parse(_ query: String) -> [(name: String, value: String)] {
+        query.split(separator: "&").map { item in
+            let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            return (decode(parts[0]), parts.count > 1 ? decode(parts[1]) : "")
+        }
+    }
+
+    /// Percent-decoding with `+` as the space; what is not well encoded stays as it is.
+    private static func decode(_ text: Substring) -> String {
+        var bytes: [UInt8] = []
+        var rest = text.utf8[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%"), let value = hexadecimal(rest.prefix(2)) {
+                bytes.append(value)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte == UInt8(ascii: "+") ? UInt8(ascii: " ") : byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func hexadecimal(_ digits: Substring.UTF8View.SubSequence) -> UInt8? {
+        guard digits.count == 2, digits.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) else { return nil }
+        return UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+    }
+}
