@@ -10,8 +10,7 @@ import Synchronization
 /// try await listener.start()
 /// ```
 ///
-/// A listener that is dropped while it runs goes on until it is stopped, as long as the program keeps any of its
-/// connections or waits in ``run()``; stop it to free the port.
+/// Dropping the last reference stops the listener at once, as ``immediateStop()`` does.
 public final class Listener: Sendable {
     private enum Phase {
         case idle
@@ -127,7 +126,7 @@ public final class Listener: Sendable {
             guard case .idle = state.phase else {
                 throw WebSocketError(.invalidState, "a listener starts only once")
             }
-            let bridge = try ListenerBridge.open(port: port, configuration: configuration, routes: state.routes)
+            let bridge = try ListenerBridge(port: port, configuration: configuration, routes: state.routes)
             state.phase = .running(bridge)
         }
     }

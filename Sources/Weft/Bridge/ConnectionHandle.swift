@@ -12,10 +12,8 @@ struct Ending: Sendable {
 }
 
 /// One hold on a connection of the core, and those who wait for it.
-final class ConnectionHandle: @unchecked Sendable {
-    // Unchecked: the pointer is set once, and the core takes the calls made here from any thread; the rest is
-    // under the lock.
-    private let pointer: OpaquePointer
+final class ConnectionHandle: Sendable {
+    private let core: CoreHandle
     let eventLoop: EventLoop
 
     private struct State {
@@ -28,11 +26,13 @@ final class ConnectionHandle: @unchecked Sendable {
 
     /// Inside `on_open`, on the loop.
     init(_ connection: OpaquePointer) {
-        pointer = weft_connection_retain(connection)
+        core = CoreHandle(pointer: weft_connection_retain(connection))
         eventLoop = EventLoop.of(weft_connection_loop(connection))
     }
 
     deinit { weft_connection_release(pointer) }
+
+    private var pointer: OpaquePointer { core.pointer }
 
     // MARK: What the connection tells
 

@@ -14,7 +14,7 @@ final class Dial: @unchecked Sendable {
     private let sink: ConnectionSink
 
     private struct State {
-        var client: OpaquePointer?
+        var client: CoreHandle?
         var continuation: CheckedContinuation<Dialled, any Error>?
         var isCancelled = false
         var httpResponse: HTTPResponse?
@@ -24,7 +24,7 @@ final class Dial: @unchecked Sendable {
 
     private init(sink: ConnectionSink) { self.sink = sink }
 
-    deinit { weft_client_release(state.withLock { $0.client }) }
+    deinit { weft_client_release(state.withLock { $0.client }?.pointer) }
 
     /// Connects; `sink` is told what the connection does from then on.
     static func open(
@@ -92,15 +92,15 @@ final class Dial: @unchecked Sendable {
             retained.release()
             throw error
         }
-        keep(client!)
+        keep(CoreHandle(pointer: client!))
     }
 
-    private func keep(_ client: OpaquePointer) {
+    private func keep(_ client: CoreHandle) {
         let isCancelled = state.withLock { state in
             state.client = client
             return state.isCancelled
         }
-        if isCancelled { weft_client_cancel(client) }
+        if isCancelled { weft_client_cancel(client.pointer) }
     }
 
     private func cancel() {
@@ -108,7 +108,7 @@ final class Dial: @unchecked Sendable {
             state.isCancelled = true
             return state.client
         }
-        if let client { weft_client_cancel(client) }
+        if let client { weft_client_cancel(client.pointer) }
     }
 
     // MARK: On the loop

@@ -4,14 +4,15 @@ internal import CWeft
 ///
 /// A job that is enqueued on the loop's own thread runs before the current turn's output is sent, so what a task
 /// writes leaves in the same system call as everything else.
-final class EventLoop: TaskExecutor, @unchecked Sendable {
-    // Unchecked: the pointer is set once, and a core loop may be used from any thread until `deinit` closes it.
-    let pointer: OpaquePointer
+final class EventLoop: TaskExecutor {
+    private let core: CoreHandle
+
+    var pointer: OpaquePointer { core.pointer }
 
     init() throws(WebSocketError) {
         var opened: OpaquePointer?
         try WebSocketError.check(weft_loop_open(&opened))
-        pointer = opened!
+        core = CoreHandle(pointer: opened!)
         weft_loop_set_data(pointer, Unmanaged.passUnretained(self).toOpaque())
     }
 

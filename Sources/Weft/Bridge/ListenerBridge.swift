@@ -2,44 +2,35 @@ internal import CWeft
 import Synchronization
 
 /// An open listener of the core.
-final class ListenerBridge: @unchecked Sendable {
-    // Unchecked: the pointer is set before `open` returns, and the core takes all calls from any thread.
-    private var pointer: OpaquePointer!
+final class ListenerBridge: Sendable {
+    private let core: CoreHandle
     /// The loops live as long as the listener's sockets on them.
     private let eventLoops: [EventLoop]
-
-    private struct State {
-        var isClosed = false
-        var waiters: [UnsafeContinuation<Void, Never>] = []
-    }
-    private let state = Mutex(State())
-
-    private init(eventLoops: [EventLoop]) { self.eventLoops = eventLoops }
-
-    deinit { weft_listener_release(pointer) }
+    private let end: ListenerEnd
 
     /// Binds the address and accepts.
-    static func open(
+    init(
         port: Int, configuration: ListenerConfiguration, routes: [String: Route]
-    ) throws(WebSocketError) -> ListenerBridge {
-        let eventLoops = try (configuration.eventLoops ?? EventLoops(threads: configuration.threads)).started()
-        let bridge = ListenerBridge(eventLoops: eventLoops)
+    ) throws(WebSocketError) {
+        eventLoops = try (configuration.eventLoops ?? EventLoops(threads: configuration.threads)).started()
+        end = ListenerEnd(eventLoops: eventLoops)
         let loops = eventLoops.map { Optional($0.pointer) }
-        let retained = Unmanaged.passRetained(bridge)
-        var core = configuration.coreValue(port: port)
-        core.context = retained.toOpaque()
-        core.on_closed = { context in Unmanaged<ListenerBridge>.fromOpaque(context!).takeRetainedValue().closed() }
-        core.loop_count = loops.count
+        let retained = Unmanaged.passRetained(end)
+        var settings = configuration.coreValue(port: port)
+        settings.context = retained.toOpaque()
+        settings.on_closed = { context in Unmanaged<ListenerEnd>.fromOpaque(context!).takeRetainedValue().reach() }
+        settings.loop_count = loops.count
+        var opened: OpaquePointer?
         do throws(WebSocketError) {
             var detail = Detail()
             try detail.fill { text, size in
                 configuration.host.withCString { host in
                     withOptionalCString(configuration.server) { server in
                         loops.withUnsafeBufferPointer { loops in
-                            core.host = host
-                            core.server = server
-                            core.loops = loops.baseAddress
-                            return open(&bridge.pointer, &core, Array(routes), text, size)
+                            settings.host = host
+                            settings.server = server
+                            settings.loops = loops.baseAddress
+                            return Self.open(&opened, &settings, Array(routes), text, size)
                         }
                     }
                 }
@@ -48,8 +39,12 @@ final class ListenerBridge: @unchecked Sendable {
             retained.release()
             throw error
         }
-        return bridge
+        core = CoreHandle(pointer: opened!)
     }
+
+    deinit { weft_listener_release(pointer) }
+
+    private var pointer: OpaquePointer { core.pointer }
 
     /// Lends the routes one after the other, then opens.
     private static func open(
@@ -90,9 +85,25 @@ final class ListenerBridge: @unchecked Sendable {
     /// Ends the listener and returns when all its connections are gone. Zero aborts them.
     func stop(timeout: Duration) async {
         weft_listener_stop(pointer, timeout.coreMilliseconds)
+        await end.wait()
+    }
+}
+
+/// Tells when a listener has ended. The core holds one retain until then, and so the loops stay.
+private final class ListenerEnd: Sendable {
+    private struct State {
+        var isReached = false
+        var waiters: [UnsafeContinuation<Void, Never>] = []
+    }
+    private let state = Mutex(State())
+    private let eventLoops: [EventLoop]
+
+    init(eventLoops: [EventLoop]) { self.eventLoops = eventLoops }
+
+    func wait() async {
         await withUnsafeContinuation { continuation in
             let isWaiting = state.withLock { state in
-                guard !state.isClosed else { return false }
+                guard !state.isReached else { return false }
                 state.waiters.append(continuation)
                 return true
             }
@@ -100,9 +111,9 @@ final class ListenerBridge: @unchecked Sendable {
         }
     }
 
-    private func closed() {
+    func reach() {
         let waiters = state.withLock { state in
-            state.isClosed = true
+            state.isReached = true
             defer { state.waiters = [] }
             return state.waiters
         }

@@ -3,15 +3,13 @@ import HTTPTypes
 import Synchronization
 
 /// One request of the core that waits for its answer.
-final class PendingRequest: @unchecked Sendable {
-    // Unchecked: until its answer a request of the core may be read from any thread, and `state` sees to it that
-    // there is one answer and no reading behind it.
-    private let pointer: OpaquePointer
+final class PendingRequest: Sendable {
+    private let core: CoreHandle
     private let isAnswered = Mutex(false)
     let eventLoop: EventLoop
 
     init(_ request: OpaquePointer) {
-        pointer = request
+        core = CoreHandle(pointer: request)
         eventLoop = EventLoop.of(weft_request_loop(request))
     }
 
@@ -19,6 +17,8 @@ final class PendingRequest: @unchecked Sendable {
     deinit {
         if !isAnswered.withLock({ $0 }) { refuse(.internalServerError, "") }
     }
+
+    private var pointer: OpaquePointer { core.pointer }
 
     // MARK: What it tells, before the answer
 

@@ -1,0 +1,81 @@
+import ArgumentParser
+import Foundation
+import HTTPTypes
+import Weft
+
+struct Connect: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Connect to a server: lines typed are sent, messages are printed.",
+        discussion: """
+            At the end of the input the connection is closed, and what the server sends until then is printed. \
+            Exit code 0 when the connection was closed with 1000 or 1001, 1 otherwise.
+            """)
+
+    @Argument(help: "As in ws://localhost:8080/ws.")
+    var url: String
+
+    @Flag(help: "Send lines as binary messages.")
+    var binary = false
+
+    @Option(name: .customLong("header"), help: "A field for the request, as in 'Authorization: Bearer x'. May be repeated.")
+    var headers: [String] = []
+
+    @Option(name: .customLong("subprotocol"), help: "A subprotocol to offer. May be repeated.")
+    var subprotocols: [String] = []
+
+    func run() async throws {
+        do {
+            try await talk()
+        } catch let error as WebSocketError {
+            throw Failure(description: error.message)
+        }
+    }
+
+    private func talk() async throws {
+        let client = try await Client(url, configuration: try configuration())
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await printMessages(of: client) }
+            group.addTask { try await sendLines(to: client) }
+            // The input ends with a close, which ends the messages; the server's end ends both.
+            try await group.next()
+            if !client.isOpen { group.cancelAll() }
+            try await group.waitForAll()
+        }
+    }
+
+    private func configuration() throws -> ClientConfiguration {
+        var configuration = ClientConfiguration()
+        configuration.subProtocols = subprotocols
+        for header in headers {
+            let parts = header.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, let name = HTTPField.Name(String(parts[0])) else {
+                throw Failure(description: "--header '\(header)' is not of the form 'Name: value'")
+            }
+            let value = parts[1].trimmingCharacters(in: .whitespaces)
+            configuration.customHeaders.append(HTTPField(name: name, value: value))
+        }
+        return configuration
+    }
+
+    private func printMessages(of client: Client) async throws {
+        for try await message in client.messages {
+            switch message {
+            case .text(let text): printLine(text)
+            case .binary(let data): printLine(String(decoding: data, as: UTF8.self))
+            }
+        }
+    }
+
+    private func sendLines(to client: Client) async throws {
+        for await line in standardInputLines() {
+            guard client.isOpen else { return }
+            if binary {
+                try await client.writeBinaryMessage(line.utf8)
+            } else {
+                try await client.writeTextMessage(line)
+            }
+        }
+        guard client.isOpen, !Task.isCancelled else { return }
+        try await client.close(timeout: .seconds(10))
+    }
+}

@@ -1,0 +1,112 @@
+import ArgumentParser
+import HTTPTypes
+import Weft
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve an echo at /ws, a chat at /chat, and a page that uses them at /.")
+
+    @Option(help: "The TCP port; 0 picks one.")
+    var port: Int = 8080
+
+    @Option(help: "The address to listen on.")
+    var host: String = "127.0.0.1"
+
+    @Option(help: "Event loops, each on a thread of its own.")
+    var threads: Int = 1
+
+    @Option(help: "The longest frame accepted, in bytes.")
+    var maxFrameSize: Int?
+
+    @Option(help: "The longest message accepted, in bytes.")
+    var maxMessageSize: Int?
+
+    @Option(help: "Frames of one message.")
+    var maxFragments: Int?
+
+    @Flag(help: "Negotiate no compression. This version never does.")
+    var noCompression = false
+
+    @Flag(help: "Echo on the event loop instead of in a task for each connection.")
+    var inline = false
+
+    @Flag(help: "Print nothing but the port that --port 0 picked.")
+    var quiet = false
+
+    func run() async throws {
+        do {
+            try await serve()
+        } catch let error as WebSocketError {
+            throw Failure(description: error.message)
+        }
+    }
+
+    private func serve() async throws {
+        let signals = StopSignals()
+        let listener = try makeListener()
+        try await listener.start()
+        let address = listener.localAddress!
+        if !quiet || port == 0 { printLine("weft: listening on http://\(address)/") }
+        await signals.wait()
+        if !quiet { printLine("weft: stopping") }
+        try await listener.gracefulStop(timeout: .seconds(5))
+    }
+
+    private func makeListener() throws -> Listener {
+        var configuration = ListenerConfiguration()
+        configuration.host = host
+        configuration.threads = threads
+        configuration.server = "weft"
+        let listener = try Listener(port: port, configuration: configuration)
+        try attachEcho(to: listener)
+        let room = ChatRoom()
+        try listener.attach(at: "/chat", configuration: limits) { _ in ChatService(room: room) }
+        try listener.attach(at: "/") { _ in
+            HTTPServiceResponse(headers: [.contentType: "text/html; charset=utf-8"], body: Array(page.utf8))
+        }
+        return listener
+    }
+
+    private func attachEcho(to listener: Listener) throws {
+        if inline {
+            try listener.attach(at: "/ws", configuration: limits) { _ in InlineEcho() }
+        } else {
+            try listener.attach(at: "/ws", configuration: limits) { _ in Echo() }
+        }
+    }
+
+    private var limits: ServiceConfiguration {
+        var configuration = ServiceConfiguration()
+        if let maxFrameSize { configuration.maxFrameSize = maxFrameSize }
+        if let maxMessageSize { configuration.maxMessageSize = maxMessageSize }
+        if let maxFragments { configuration.maxFragments = maxFragments }
+        return configuration
+    }
+}
+
+/// Sends every message back.
+private struct Echo: Service {
+    func onTextMessage(_ caller: Caller, _ text: String) async throws {
+        try await caller.writeTextMessage(text)
+    }
+
+    func onBinaryMessage(_ caller: Caller, _ data: [UInt8]) async throws {
+        try await caller.writeBinaryMessage(data)
+    }
+}
+
+/// The same on the event loop, without a copy.
+private struct InlineEcho: InlineService {
+    @available(macOS 26, *)
+    func onTextMessage(_ caller: Caller, _ text: UTF8Span) throws {
+        try caller.writeTextMessage(text)
+    }
+
+    func onTextMessage(_ caller: Caller, _ text: String) throws {
+        try caller.writeTextMessage(text)
+    }
+
+    func onBinaryMessage(_ caller: Caller, _ data: RawSpan) throws {
+        try caller.writeBinaryMessage(data)
+    }
+}
