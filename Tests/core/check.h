@@ -11,22 +11,27 @@
 
 #include "weft/allocator.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* An allocator that counts what it holds and can fail the n-th request. */
+/* An allocator that counts what it holds and can fail the n-th request, for any number of threads. */
 typedef struct counting_allocator {
-    size_t requests;      /* allocations and reallocations so far */
-    size_t blocks;        /* blocks held now */
-    size_t bytes;         /* bytes held now, as asked for */
-    size_t fail_at;       /* this request (from 1) and those after it fail; 0: none */
+    _Atomic size_t requests; /* allocations and reallocations so far */
+    _Atomic size_t blocks;   /* blocks held now */
+    _Atomic size_t bytes;    /* bytes held now, as asked for */
+    _Atomic size_t fail_at;  /* this request (from 1) and those after it fail; 0: none */
+    atomic_bool fails_once;  /* only that one fails */
 } counting_allocator;
 
 /* Each block carries its size in a header of 16 bytes, which keeps the alignment of malloc. */
 static void *counting_reallocate(void *context, void *block, size_t size)
 {
     counting_allocator *counter = context;
-    counter->requests++;
-    if (counter->fail_at && counter->requests >= counter->fail_at) return NULL;
+    size_t request = ++counter->requests, fail_at = counter->fail_at;
+    bool fails = counter->fails_once ? request == fail_at : request >= fail_at;
+    if (fail_at && fails) return NULL;
     size_t *header = block ? (size_t *)block - 2 : NULL;
     size_t old_size = header ? header[0] : 0;
     size_t *grown = realloc(header, size + 2 * sizeof(size_t));
@@ -55,7 +60,7 @@ static inline void counting_release(void *context, void *block)
 static inline void allocator_count(counting_allocator *counter)
 {
     weft_allocator hook = {counter, counting_allocate, counting_reallocate, counting_release};
-    *counter = (counting_allocator){0};
+    memset(counter, 0, sizeof *counter);
     assert_int_equal(weft_set_allocator(&hook), WEFT_OK);
 }
 

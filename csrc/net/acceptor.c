@@ -5,6 +5,7 @@
 #include "net/stream_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -16,6 +17,11 @@ struct weft__acceptor {
     uv_tcp_t handle;
     weft__on_accept on_accept;
     void *owner;
+    weft__timer retry; /* libuv keeps a peer that could not be taken, and accepts no other until it is */
+};
+
+enum {
+    RETRY_MS = 100
 };
 
 /* -- the socket -------------------------------------------------------------------------------- */
@@ -60,7 +66,8 @@ static int bind_socket(const struct addrinfo *info, bool is_shared)
 {
     int bound = socket(info->ai_family, SOCK_STREAM, 0);
     if (bound < 0) return -1;
-    bool ok = set_option(bound, SOL_SOCKET, SO_REUSEADDR, 1) == 0;
+    bool ok = fcntl(bound, F_SETFD, FD_CLOEXEC) == 0; /* not for programs that this one starts */
+    ok = ok && set_option(bound, SOL_SOCKET, SO_REUSEADDR, 1) == 0;
     /* Accepted connections inherit it: small messages leave at once. */
     ok = ok && set_option(bound, IPPROTO_TCP, TCP_NODELAY, 1) == 0;
     if (is_shared) ok = ok && set_option(bound, SOL_SOCKET, SO_REUSEPORT, 1) == 0;
@@ -128,18 +135,31 @@ void weft__listening_socket_close(int socket)
 
 /* -- accepting --------------------------------------------------------------------------------- */
 
-static void on_connection(uv_stream_t *handle, int status)
+static void accept_one(weft__acceptor *acceptor)
 {
-    weft__acceptor *acceptor = handle->data;
-    if (status != 0) return; /* out of descriptors and the like: libuv has turned the peer away */
     weft__stream *stream = weft__stream_new(acceptor->loop);
-    weft__turn_begin(acceptor->loop);
-    if (stream && uv_accept(handle, &stream->uv.stream) == 0) {
+    if (!stream) {
+        weft__loop_start_timer(acceptor->loop, &acceptor->retry, RETRY_MS);
+    } else if (uv_accept((uv_stream_t *)&acceptor->handle, &stream->uv.stream) == 0) {
         acceptor->on_accept(acceptor->owner, stream);
     } else {
         weft__stream_close(stream);
     }
-    weft__turn_end(acceptor->loop);
+}
+
+static void on_connection(uv_stream_t *handle, int status)
+{
+    weft__acceptor *acceptor = handle->data;
+    weft_loop *loop = acceptor->loop;
+    if (status != 0) return; /* out of descriptors and the like: libuv has turned the peer away */
+    weft__turn_begin(loop);
+    accept_one(acceptor);
+    weft__turn_end(loop);
+}
+
+static void on_retry(weft__timer *timer)
+{
+    accept_one(WEFT__CONTAINER(timer, weft__acceptor, retry));
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -162,6 +182,7 @@ weft_status weft__acceptor_start(weft__acceptor **out, weft_loop *loop, int sock
     acceptor->loop = loop;
     acceptor->on_accept = on_accept;
     acceptor->owner = owner;
+    weft__timer_init(&acceptor->retry, on_retry);
     weft__loop_retain(loop);
     uv_tcp_init(loop->uv, &acceptor->handle);
     acceptor->handle.data = acceptor;
@@ -180,5 +201,7 @@ fail:
 
 void weft__acceptor_stop(weft__acceptor *acceptor)
 {
-    if (acceptor) uv_close((uv_handle_t *)&acceptor->handle, on_closed);
+    if (!acceptor) return;
+    weft__timer_stop(&acceptor->retry);
+    uv_close((uv_handle_t *)&acceptor->handle, on_closed);
 }

@@ -2,6 +2,7 @@
 
 #include "base/allocator.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
@@ -80,6 +81,11 @@ void weft__loop_start_timer(weft_loop *loop, weft__timer *timer, uint64_t delay_
 
 /* -- turns ------------------------------------------------------------------------------------- */
 
+/* The bound keeps I/O alive when tasks post tasks for ever. */
+enum {
+    TASKS_PER_TURN = 4096
+};
+
 static weft_status ring_push(weft__task_ring *ring, weft__posted posted)
 {
     if (ring->count == ring->capacity) {
@@ -95,23 +101,24 @@ static weft_status ring_push(weft__task_ring *ring, weft__posted posted)
     return WEFT_OK;
 }
 
-/* Runs what is there now; what these tasks post runs too, up to a bound that keeps I/O alive. */
-static void run_tasks(weft_loop *loop)
+/* Runs what is there now; what these tasks post runs too, as far as `budget` goes. */
+static void run_tasks(weft_loop *loop, size_t *budget)
 {
-    enum {
-        TASKS_PER_TURN = 4096
-    };
     weft__task_ring *ring = &loop->tasks;
-    for (size_t done = 0; ring->count > 0; done++) {
-        if (done == TASKS_PER_TURN) {
-            uv_async_send(&loop->wake);
-            return;
-        }
+    while (ring->count > 0 && *budget > 0) {
         weft__posted posted = ring->items[ring->first];
         ring->first = (ring->first + 1) & (ring->capacity - 1);
         ring->count--;
+        --*budget;
         posted.task(loop, posted.context);
     }
+}
+
+/* An attached loop may have nothing else that keeps the user's uv_run going until the wake is heard. */
+static void wake_self(weft_loop *loop)
+{
+    if (!loop->owns_thread) uv_ref((uv_handle_t *)&loop->wake);
+    uv_async_send(&loop->wake);
 }
 
 void weft__turn_begin(weft_loop *loop)
@@ -126,14 +133,16 @@ void weft__turn_end(weft_loop *loop)
         loop->turn_depth--;
         return;
     }
-    run_tasks(loop);
+    size_t budget = TASKS_PER_TURN;
+    run_tasks(loop, &budget);
     while (!weft__link_is_alone(&loop->turn_end_hooks)) {
         weft__turn_end_hook *hook = WEFT__CONTAINER(loop->turn_end_hooks.next, weft__turn_end_hook, link);
         weft__link_remove(&hook->link);
         hook->run(hook);
-        if (loop->tasks.count > 0) run_tasks(loop);
+        run_tasks(loop, &budget);
     }
     loop->turn_depth--;
+    if (loop->tasks.count > 0 && !loop->is_shut) wake_self(loop);
 }
 
 void weft__turn_at_end(weft_loop *loop, weft__turn_end_hook *hook)
@@ -144,14 +153,24 @@ void weft__turn_at_end(weft_loop *loop, weft__turn_end_hook *hook)
 
 /* -- mail -------------------------------------------------------------------------------------- */
 
+static void wake_up(weft_loop *loop)
+{
+    if (weft_loop_is_current(loop)) {
+        wake_self(loop);
+    } else {
+        uv_async_send(&loop->wake);
+    }
+}
+
+/* Between a push and the wake that follows it the loop could come to its end and close `wake`: it waits for
+ * `senders` first. */
 bool weft__loop_send(weft_loop *loop, weft__mail *mail)
 {
-    switch (weft__mailbox_push(&loop->mailbox, mail)) {
-    case WEFT__MAILBOX_WAS_EMPTY: uv_async_send(&loop->wake); return true;
-    case WEFT__MAILBOX_WAS_FILLED: return true;
-    case WEFT__MAILBOX_WAS_CLOSED: return false;
-    }
-    return false;
+    atomic_fetch_add_explicit(&loop->senders, 1, memory_order_relaxed);
+    weft__mailbox_was was = weft__mailbox_push(&loop->mailbox, mail);
+    if (was == WEFT__MAILBOX_WAS_EMPTY) wake_up(loop);
+    atomic_fetch_sub_explicit(&loop->senders, 1, memory_order_release);
+    return was != WEFT__MAILBOX_WAS_CLOSED;
 }
 
 typedef struct task_mail {
@@ -171,8 +190,8 @@ weft_status weft_loop_post(weft_loop *loop, weft_loop_task task, void *context)
 {
     weft__posted posted = {task, context};
     if (weft_loop_is_current(loop)) {
-        if (loop->handles_open == 0) return WEFT_ECLOSED;
-        if (loop->turn_depth == 0) uv_async_send(&loop->wake);
+        if (loop->is_shut) return WEFT_ECLOSED;
+        if (loop->turn_depth == 0) wake_self(loop);
         return ring_push(&loop->tasks, posted);
     }
     task_mail *letter = weft__alloc(sizeof *letter);
@@ -201,15 +220,24 @@ static void on_own_handle_closed(uv_handle_t *handle)
     if (--loop->handles_open == 0 && !loop->owns_thread) weft__loop_release(loop);
 }
 
-static void shut_down(weft_loop *loop)
+static void abort_members(weft_loop *loop)
 {
     while (!weft__link_is_alone(&loop->members)) {
         weft__loop_member *member = WEFT__CONTAINER(loop->members.next, weft__loop_member, link);
         weft__link_remove(&member->link);
         member->abort(member);
     }
+}
+
+static void shut_down(weft_loop *loop)
+{
+    abort_members(loop);
+    loop->is_shut = true;
     open_letters(loop, weft__mailbox_close(&loop->mailbox));
-    run_tasks(loop);
+    size_t all = SIZE_MAX;
+    run_tasks(loop, &all);
+    abort_members(loop); /* what the letters and tasks have begun */
+    while (atomic_load_explicit(&loop->senders, memory_order_acquire) > 0) sched_yield();
     uv_close((uv_handle_t *)&loop->wake, on_own_handle_closed);
     uv_close((uv_handle_t *)&loop->alarm, on_own_handle_closed);
 }
@@ -217,6 +245,7 @@ static void shut_down(weft_loop *loop)
 static void on_wake(uv_async_t *wake)
 {
     weft_loop *loop = wake->data;
+    if (!loop->owns_thread) uv_unref((uv_handle_t *)wake);
     weft__turn_begin(loop);
     open_letters(loop, weft__mailbox_take_all(&loop->mailbox));
     if (weft__loop_is_closing(loop)) shut_down(loop);
@@ -338,9 +367,11 @@ void weft_loop_close(weft_loop *loop)
 {
     if (!loop) return;
     bool owns_thread = loop->owns_thread, is_current = weft_loop_is_current(loop);
-    atomic_store_explicit(&loop->is_closing, true, memory_order_release);
     uv_thread_t thread = loop->thread;
-    uv_async_send(&loop->wake);
+    atomic_fetch_add_explicit(&loop->senders, 1, memory_order_relaxed);
+    atomic_store_explicit(&loop->is_closing, true, memory_order_release);
+    wake_up(loop);
+    atomic_fetch_sub_explicit(&loop->senders, 1, memory_order_release);
     if (!owns_thread) return;
     if (is_current) {
         pthread_detach(thread);

@@ -35,6 +35,7 @@ struct weft_loop {
     /* any thread */
     _Atomic size_t holders;
     atomic_bool is_closing;
+    _Atomic unsigned senders; /**< Threads that may be about to touch `wake`. */
     weft__mailbox mailbox;
 
     /* loop thread only */
@@ -43,6 +44,7 @@ struct weft_loop {
     uint64_t alarm_due_ms; /* UINT64_MAX: the alarm is not set */
     weft__wheel wheel;
     unsigned turn_depth;
+    bool is_shut; /**< Takes no posts any more. */
     weft__task_ring tasks;
     weft__link turn_end_hooks;
     weft__link members;

@@ -46,11 +46,11 @@ weft_loop *weft__stream_loop(const weft__stream *stream)
 }
 
 /* The owner hears of it at the end of the turn, never from within its own call. */
-static void break_stream(weft__stream *stream, const char *detail)
+static void break_stream(weft__stream *stream, int error)
 {
     if (stream->is_broken || stream->is_closed) return;
     stream->is_broken = true;
-    stream->break_detail = detail;
+    stream->break_error = error;
     weft__stream_stop_reading(stream);
     weft__turn_at_end(stream->loop, &stream->flush);
 }
@@ -76,7 +76,7 @@ static void on_readable(uv_stream_t *handle, ssize_t count, const uv_buf_t *buff
         weft__stream_stop_reading(stream);
         stream->events->on_end(stream->owner, WEFT_OK, "the peer ended the stream");
     } else {
-        break_stream(stream, uv_strerror((int)count));
+        break_stream(stream, (int)count);
     }
     weft__turn_end(loop);
 }
@@ -97,18 +97,18 @@ void weft__stream_stop_reading(weft__stream *stream)
 
 /* -- writing ----------------------------------------------------------------------------------- */
 
-static void count_unsent(weft__stream *stream)
-{
-    size_t waiting = stream->writes_waiting ? uv_stream_get_write_queue_size(&stream->uv.stream) : 0;
-    size_t gathered = stream->writes_waiting && stream->output ? weft__buffer_length(stream->output) : 0;
-    stream->unsent = waiting + gathered;
-    if (stream->shared_unsent)
-        atomic_store_explicit(stream->shared_unsent, stream->unsent, memory_order_relaxed);
-}
-
+/* Counted afresh, because output grows behind a write that waits without passing through here. */
 size_t weft__stream_unsent(const weft__stream *stream)
 {
-    return stream->unsent;
+    if (!stream->writes_waiting) return 0;
+    size_t gathered = stream->output ? weft__buffer_length(stream->output) : 0;
+    return uv_stream_get_write_queue_size(&stream->uv.stream) + gathered;
+}
+
+static void count_unsent(weft__stream *stream)
+{
+    size_t unsent = weft__stream_unsent(stream);
+    if (stream->shared_unsent) atomic_store_explicit(stream->shared_unsent, unsent, memory_order_relaxed);
 }
 
 void weft__stream_share_unsent(weft__stream *stream, _Atomic size_t *counter)
@@ -133,7 +133,7 @@ static void on_written(uv_write_t *request, int status)
     weft__free(write);
     stream->writes_waiting--;
     if (!stream->is_closed) {
-        if (status != 0) break_stream(stream, uv_strerror(status));
+        if (status != 0) break_stream(stream, status);
         if (stream->output) send_gathered(stream, NULL, 0);
         count_unsent(stream);
         if (!stream->writes_waiting && !stream->is_broken) stream->events->on_drain(stream->owner);
@@ -190,7 +190,7 @@ static weft_status try_write(weft__stream *stream, const weft__span *spans, size
     int written = uv_try_write(&stream->uv.stream, buffers, (unsigned)count);
     if (written == UV_EAGAIN) return WEFT_OK;
     if (written < 0) {
-        break_stream(stream, uv_strerror(written));
+        break_stream(stream, written);
         return WEFT_ELOST;
     }
     *taken = (size_t)written;
@@ -205,7 +205,7 @@ static weft_status queue_rest(weft__stream *stream, const weft__span *spans, siz
     if (status == WEFT_OK) status = wait_for_system(stream, buffer);
     if (status == WEFT_OK) return WEFT_OK;
     if (buffer) weft__loop_return_buffer(stream->loop, buffer);
-    break_stream(stream, weft_status_text(status));
+    break_stream(stream, status == WEFT_ENOMEM ? UV_ENOMEM : UV_EIO);
     return status;
 }
 
@@ -231,7 +231,7 @@ static weft_status send_gathered(weft__stream *stream, const weft__span *spans, 
         weft__buffer *output = count ? weft__stream_output(stream) : NULL;
         if (count && !output) return WEFT_ENOMEM;
         weft_status status = keep_rest(output, spans, count, 0);
-        if (status != WEFT_OK) break_stream(stream, weft_status_text(status));
+        if (status != WEFT_OK) break_stream(stream, UV_ENOMEM);
         count_unsent(stream);
         return status;
     }
@@ -246,16 +246,17 @@ static void flush(weft__turn_end_hook *hook)
     weft__stream *stream = WEFT__CONTAINER(hook, weft__stream, flush);
     if (stream->is_closed) return;
     if (stream->output) send_gathered(stream, NULL, 0);
-    if (!stream->is_broken || !stream->break_detail) return;
-    const char *detail = stream->break_detail;
-    stream->break_detail = NULL;
+    if (!stream->break_error) return;
+    int error = stream->break_error;
+    stream->break_error = 0;
     return_output(stream);
-    stream->events->on_end(stream->owner, WEFT_ELOST, detail);
+    stream->events->on_end(stream->owner, WEFT_ELOST, uv_strerror(error));
 }
 
 weft__buffer *weft__stream_output(weft__stream *stream)
 {
     bool is_large = stream->output && weft__buffer_length(stream->output) > FLUSH_ABOVE;
+    if (is_large && stream->is_broken) weft__buffer_reset(stream->output); /* the owner will hear of it */
     if (is_large && !stream->writes_waiting) send_gathered(stream, NULL, 0);
     if (!stream->output) stream->output = weft__loop_borrow_buffer(stream->loop);
     if (stream->output) weft__turn_at_end(stream->loop, &stream->flush);
@@ -323,9 +324,10 @@ void weft__stream_shut_down(weft__stream *stream)
         send_gathered(stream, NULL, 0);
     }
     uv_shutdown_t *request = weft__alloc(sizeof *request);
-    if (request && uv_shutdown(request, &stream->uv.stream, on_shut_down) == 0) return;
+    int result = request ? uv_shutdown(request, &stream->uv.stream, on_shut_down) : UV_ENOMEM;
+    if (result == 0) return;
     weft__free(request);
-    break_stream(stream, "the stream could not be shut down");
+    break_stream(stream, result);
 }
 
 static void on_closed(uv_handle_t *handle)

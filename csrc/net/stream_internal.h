@@ -26,13 +26,12 @@ struct weft__stream {
     void *owner;
     weft__buffer *output; /* gathered in this turn, or behind a write that waits */
     weft__turn_end_hook flush;
-    size_t unsent;                 /* bytes in memory that the system has refused */
-    _Atomic size_t *shared_unsent; /* the owner's copy of it, or NULL */
-    const char *break_detail;      /* why the stream is broken, to be told at the end of the turn */
+    _Atomic size_t *shared_unsent; /* the owner's copy of the bytes that wait, or NULL */
     uint8_t writes_waiting;        /* uv_write requests under way */
     bool is_broken;
     bool is_closed;
     bool is_reading;
+    int break_error; /* libuv's; why the stream is broken, to be told at the end of the turn; or 0 */
     union {
         uv_handle_t handle;
         uv_stream_t stream;
