@@ -86,12 +86,6 @@ weft_string weft_request_choose_subprotocol(const weft_request *request, const w
 
 /* -- on the loop --------------------------------------------------------------------------------- */
 
-static void on_connection_gone(weft__connection_owner *owner, void *context)
-{
-    weft__link_remove(&owner->link);
-    weft__site_leave(context);
-}
-
 static weft_status open_connection(answer_mail *letter)
 {
     weft_request *request = letter->request;
@@ -100,6 +94,7 @@ static weft_status open_connection(answer_mail *letter)
         .plan = letter->plan,
         .context = letter->context,
         .stream = request->stream,
+        .host = &site->host,
         .subprotocol = {(const char *)weft__buffer_front(&letter->subprotocol),
                         weft__buffer_length(&letter->subprotocol)},
     };
@@ -112,9 +107,6 @@ static weft_status open_connection(answer_mail *letter)
     if (status != WEFT_OK) return status;
 
     letter->plan = NULL;
-    connection->owner.on_gone = on_connection_gone;
-    connection->owner.context = site;
-    weft__list_append(&site->connections, &connection->owner.link);
     weft__request_hand_over(request);
     weft__connection_run(connection, weft__buffer_front(&request->input) + request->head_length,
                          weft__buffer_length(&request->input) - request->head_length);
@@ -199,8 +191,8 @@ static weft_status write_acceptance(answer_mail *letter, const weft_acceptance *
     weft_service no_service;
     weft_service_init(&no_service);
     weft_status status =
-        weft__plan_new(&letter->plan, WEFT_SERVER, acceptance->service ? acceptance->service : &no_service,
-                       acceptance->config);
+        weft__plan_share(&letter->plan, &request->route->last_plan, WEFT_SERVER,
+                         acceptance->service ? acceptance->service : &no_service, acceptance->config);
     if (status == WEFT_EINVAL) put_detail(detail, detail_size, "a setting of the connection is out of range");
     if (status != WEFT_OK) return status;
     weft__upgrade_answer answer = {

@@ -59,6 +59,10 @@ struct weft_client {
     weft__timer timer;
     weft__loop_member member;
     weft__mail start;
+
+    /* any thread */
+    atomic_bool is_cancel_posted;
+    weft__mail cancel; /* a part of the handle, so that giving up needs no memory */
 };
 
 void weft_client_config_init_sized(weft_client_config *config, size_t size)
@@ -137,15 +141,6 @@ static void open_connection(weft_client *client, const weft__head *head, weft_st
     weft_client_release(client);
 }
 
-static void on_timer(weft__timer *timer)
-{
-    weft_client *client = WEFT__CONTAINER(timer, weft_client, timer);
-    char detail[80];
-    snprintf(detail, sizeof detail, "the connection was not open after %g s",
-             (double)client->handshake_timeout_ms / 1000);
-    fail(client, WEFT_ETIMEDOUT, detail);
-}
-
 static void on_loop_closing(weft__loop_member *member)
 {
     fail(WEFT__CONTAINER(member, weft_client, member), WEFT_ECLOSED, "the event loop was closed");
@@ -158,23 +153,44 @@ static weft__upgrade_offer offer_of(const weft_client *client)
     return (weft__upgrade_offer){.url = &client->url, .subprotocols = weft__string(client->subprotocols)};
 }
 
+/* Of the body, as far as it is kept; negative: up to the end of TCP. */
+static int64_t announced_length(const weft__head *head)
+{
+    bool has_none = head->status == 101 || head->status == 204 || head->status == 304; /* RFC 9112 section 6.3 */
+    return has_none || head->chunked ? 0 : head->content_length;
+}
+
 static void finish_refusal(weft_client *client)
 {
     size_t length = weft__buffer_length(&client->input) - client->head_length;
-    weft_string body = {(const char *)weft__buffer_front(&client->input) + client->head_length,
-                        length < MAX_BODY ? length : MAX_BODY};
-    if (client->head.chunked) body.length = 0;
+    int64_t announced = announced_length(&client->head);
+    if (announced >= 0 && (uint64_t)announced < length) length = (size_t)announced;
+    if (length > MAX_BODY) length = MAX_BODY;
+    weft_string body = {(const char *)weft__buffer_front(&client->input) + client->head_length, length};
     tell_answer(client, &client->head, body);
     fail(client, WEFT_EHANDSHAKE, client->refusal.text);
+}
+
+static void on_timer(weft__timer *timer)
+{
+    weft_client *client = WEFT__CONTAINER(timer, weft_client, timer);
+    if (client->state == CLIENT_REFUSED) { /* what came of the body will do */
+        finish_refusal(client);
+        return;
+    }
+    char detail[80];
+    snprintf(detail, sizeof detail, "the connection was not open after %g s",
+             (double)client->handshake_timeout_ms / 1000);
+    fail(client, WEFT_ETIMEDOUT, detail);
 }
 
 /* Waits for as much of the body as will be kept. */
 static void read_refusal(weft_client *client)
 {
     size_t arrived = weft__buffer_length(&client->input) - client->head_length;
-    int64_t announced = client->head.content_length;
+    int64_t announced = announced_length(&client->head);
     bool is_whole = announced >= 0 && (uint64_t)announced <= arrived;
-    if (client->head.chunked || is_whole || arrived >= MAX_BODY) finish_refusal(client);
+    if (is_whole || arrived >= MAX_BODY) finish_refusal(client);
 }
 
 static bool is_interim(const weft__head *head)
@@ -317,6 +333,14 @@ static void open_start_mail(weft_loop *loop, weft__mail *mail)
     weft_client_release(client);
 }
 
+static void open_cancel_mail(weft_loop *loop, weft__mail *mail)
+{
+    weft_client *client = WEFT__CONTAINER(mail, weft_client, cancel);
+    (void)loop;
+    fail(client, WEFT_ECLOSED, "the attempt to connect was cancelled");
+    weft_client_release(client);
+}
+
 /* -- on the caller's thread -------------------------------------------------------------------- */
 
 static weft_status take_url(weft_client *client, weft_string text, weft__problem *problem)
@@ -393,6 +417,7 @@ static weft_client *new_client(const weft_client_config *config)
     client->handshake_timeout_ms = config->handshake_timeout_ms;
     client->holders = 1;
     client->start.open = open_start_mail;
+    client->cancel.open = open_cancel_mail;
     client->member.abort = on_loop_closing;
     weft__link_init(&client->member.link);
     weft__timer_init(&client->timer, on_timer);
@@ -406,13 +431,14 @@ weft_status weft_client_connect(weft_client **out, const weft_client_config *giv
     *out = NULL;
     weft_client_config config;
     weft_client_config_init(&config);
-    if (detail_size) detail[0] = '\0';
-    if (weft__config_take(&config, given, sizeof config) != WEFT_OK) return WEFT_EINVAL;
-    if (!config.loop) return WEFT_EINVAL;
+    weft_status taken = weft__config_take(&config, given, sizeof config);
+    if (taken == WEFT_OK && !config.loop) taken = WEFT_EINVAL;
+    weft_client *client = taken == WEFT_OK ? new_client(&config) : NULL;
+    if (taken == WEFT_OK && !client) taken = WEFT_ENOMEM;
+    if (detail_size) snprintf(detail, detail_size, "%s", taken == WEFT_OK ? "" : weft_status_text(taken));
+    if (taken != WEFT_OK) return taken;
 
     weft__problem problem;
-    weft_client *client = new_client(&config);
-    if (!client) return WEFT_ENOMEM;
     weft_status status = take_config(client, &config, &problem);
     if (status == WEFT_OK) {
         retain(client); /* the loop's */
@@ -431,16 +457,9 @@ weft_status weft_client_connect(weft_client **out, const weft_client_config *giv
     return status;
 }
 
-static void cancel_here(weft_loop *loop, void *context)
-{
-    weft_client *client = context;
-    (void)loop;
-    fail(client, WEFT_ECLOSED, "the attempt to connect was cancelled");
-    weft_client_release(client);
-}
-
 void weft_client_cancel(weft_client *client)
 {
+    if (atomic_exchange(&client->is_cancel_posted, true)) return;
     retain(client);
-    if (weft_loop_post(client->loop, cancel_here, client) != WEFT_OK) weft_client_release(client);
+    if (!weft__loop_send(client->loop, &client->cancel)) weft_client_release(client);
 }

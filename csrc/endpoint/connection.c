@@ -39,16 +39,14 @@ static weft_status check_plan(const weft__plan *plan)
     return weft__session_config_check(&plan->session);
 }
 
-weft_status weft__plan_new(weft__plan **out, weft_role role, const weft_service *service,
-                           const weft_connection_config *config)
+static weft_status fill_plan(weft__plan *plan, weft_role role, const weft_service *service,
+                             const weft_connection_config *config)
 {
-    *out = NULL;
-    weft__plan *plan = weft__alloc_zeroed(sizeof *plan);
-    if (!plan) return WEFT_ENOMEM;
-    plan->holders = 1;
+    weft_service_init(&plan->service);
     weft_connection_config_init(&plan->config);
     weft_status status = weft__config_take(&plan->service, service, sizeof plan->service);
     if (status == WEFT_OK && config) status = weft__config_take(&plan->config, config, sizeof plan->config);
+    if (status != WEFT_OK) return status;
     plan->session = (weft_session_config){
         .size = sizeof plan->session,
         .role = role,
@@ -56,12 +54,59 @@ weft_status weft__plan_new(weft__plan **out, weft_role role, const weft_service 
         .max_message_size = plan->config.max_message_size,
         .max_fragments = plan->config.max_fragments,
     };
-    if (status == WEFT_OK) status = check_plan(plan);
-    if (status != WEFT_OK) {
-        weft__free(plan);
-        return status;
+    return check_plan(plan);
+}
+
+static weft__plan *copy_plan(const weft__plan *plan)
+{
+    weft__plan *copy = weft__alloc(sizeof *copy);
+    if (!copy) return NULL;
+    atomic_init(&copy->holders, 1);
+    copy->service = plan->service;
+    copy->config = plan->config;
+    copy->session = plan->session;
+    return copy;
+}
+
+weft_status weft__plan_new(weft__plan **out, weft_role role, const weft_service *service,
+                           const weft_connection_config *config)
+{
+    *out = NULL;
+    weft__plan plan;
+    weft_status status = fill_plan(&plan, role, service, config);
+    if (status != WEFT_OK) return status;
+    *out = copy_plan(&plan);
+    return *out ? WEFT_OK : WEFT_ENOMEM;
+}
+
+static bool says_the_same(const weft__plan *one, const weft__plan *other)
+{
+    const weft_connection_config *a = &one->config, *b = &other->config;
+    return memcmp(&one->service, &other->service, sizeof one->service) == 0 &&
+           one->session.role == other->session.role && a->max_frame_size == b->max_frame_size &&
+           a->max_message_size == b->max_message_size && a->max_fragments == b->max_fragments &&
+           a->idle_timeout_ms == b->idle_timeout_ms && a->keep_alive_interval_ms == b->keep_alive_interval_ms &&
+           a->keep_alive_timeout_ms == b->keep_alive_timeout_ms && a->close_timeout_ms == b->close_timeout_ms &&
+           a->send_queue_limit == b->send_queue_limit && a->high_water == b->high_water;
+}
+
+weft_status weft__plan_share(weft__plan **out, _Atomic(weft__plan *) *kept, weft_role role,
+                             const weft_service *service, const weft_connection_config *config)
+{
+    *out = NULL;
+    weft__plan wanted;
+    weft_status status = fill_plan(&wanted, role, service, config);
+    if (status != WEFT_OK) return status;
+    /* Whoever takes the kept plan out owns it until it is put back; meanwhile others make their own. */
+    weft__plan *plan = atomic_exchange(kept, NULL);
+    if (!plan || !says_the_same(plan, &wanted)) {
+        weft__plan_release(plan);
+        plan = copy_plan(&wanted);
+        if (!plan) return WEFT_ENOMEM;
     }
+    atomic_fetch_add_explicit(&plan->holders, 1, memory_order_relaxed);
     *out = plan;
+    weft__plan_release(atomic_exchange(kept, plan));
     return WEFT_OK;
 }
 
@@ -109,12 +154,6 @@ static uint64_t next_id(void)
     return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
 }
 
-static void on_no_owner(weft__connection_owner *owner, void *context)
-{
-    (void)owner;
-    (void)context;
-}
-
 static void on_timer(weft__timer *timer);
 
 weft_status weft__connection_new(weft_connection **out, const weft__connection_start *start)
@@ -136,16 +175,18 @@ weft_status weft__connection_new(weft_connection **out, const weft__connection_s
     connection->id = next_id();
     connection->holders = 2; /* the caller and the loop */
     connection->is_open = true;
-    connection->owner.on_gone = on_no_owner;
+    connection->host = start->host;
     connection->member.abort = on_loop_closing;
+    connection->abort_mail.open = weft__connection_open_abort_mail;
     connection->last_read_ms = connection->last_activity_ms = weft__loop_now(connection->loop);
     weft__session_init(&connection->session, &start->plan->session);
     weft__timer_init(&connection->timer, on_timer);
-    weft__link_init(&connection->farewell.link);
-    connection->farewell.run = weft__connection_say_farewell;
-    weft__link_init(&connection->owner.link);
     weft__loop_retain(connection->loop);
-    weft__loop_join(connection->loop, &connection->member);
+    if (start->host) {
+        weft__list_append(&start->host->connections, &connection->member.link);
+    } else {
+        weft__loop_join(connection->loop, &connection->member);
+    }
     weft__stream_set_owner(start->stream, &weft__connection_stream_events, connection);
     weft__stream_share_unsent(start->stream, &connection->unsent);
     *out = connection;
@@ -198,12 +239,26 @@ void weft__connection_watch(weft_connection *connection)
     weft__loop_start_timer(connection->loop, &connection->timer, due > now ? due - now : 0);
 }
 
+/* Whom we do not read from cannot show that he lives; a slow reader shows it by taking bytes. */
+static bool silence_is_ours(weft_connection *connection)
+{
+    if (connection->is_paused) return true;
+    if (!weft__connection_is_choked(connection)) return false;
+    uint32_t unsent = (uint32_t)weft__stream_unsent(connection->stream);
+    bool has_moved = unsent != connection->last_unsent;
+    connection->last_unsent = unsent;
+    return has_moved;
+}
+
 static void check_keep_alive(weft_connection *connection, uint64_t now)
 {
     const weft_connection_config *config = &connection->plan->config;
     uint64_t silence = now - connection->last_read_ms;
     if (!config->keep_alive_interval_ms || silence < config->keep_alive_interval_ms) return;
-    if (!connection->awaits_pong) {
+    if (silence_is_ours(connection)) {
+        connection->last_read_ms = now;
+        connection->awaits_pong = false;
+    } else if (!connection->awaits_pong) {
         connection->awaits_pong = true;
         weft__connection_write_control(connection, WEFT_OPCODE_PING, (const uint8_t *)keep_alive_payload,
                                        sizeof keep_alive_payload - 1);

@@ -16,6 +16,10 @@ typedef struct weft__plan {
 /** Checks and copies both. WEFT_EINVAL or WEFT_ENOMEM with `*out` NULL. */
 weft_status weft__plan_new(weft__plan **out, weft_role role, const weft_service *service,
                            const weft_connection_config *config);
+
+/** The same, or one more hold on the plan in `kept` when that one says the same. Thread: any. */
+weft_status weft__plan_share(weft__plan **out, _Atomic(weft__plan *) *kept, weft_role role,
+                             const weft_service *service, const weft_connection_config *config);
 void weft__plan_release(weft__plan *plan);
 
 /** How far a connection is. */
@@ -27,12 +31,12 @@ typedef enum weft__connection_state {
     WEFT__CONNECTION_GONE,      /**< The stream is closed. */
 } weft__connection_state;
 
-/** Told once when the connection is gone, on its loop. */
-typedef struct weft__connection_owner {
-    weft__link link; /**< For the owner's list of connections. */
-    void (*on_gone)(struct weft__connection_owner *owner, void *context);
-    void *context;
-} weft__connection_owner;
+/** Keeps the connections of one listener on one loop. */
+typedef struct weft__connection_host {
+    weft__link connections; /**< weft_connection.member.link */
+    /** A connection is gone; it has left the list. On its loop. */
+    void (*on_gone)(struct weft__connection_host *host);
+} weft__connection_host;
 
 struct weft_connection {
     /* fixed after open */
@@ -46,6 +50,8 @@ struct weft_connection {
     _Atomic size_t holders;
     _Atomic size_t posted; /* bytes under way from other threads */
     _Atomic size_t unsent; /* bytes that the system has refused so far */
+    weft__mail abort_mail; /* a part of the handle, so that giving up needs no memory */
+    atomic_bool abort_is_posted;
     atomic_bool is_open;
 
     /* loop thread only */
@@ -56,17 +62,21 @@ struct weft_connection {
     bool holds_close;
     bool awaits_pong;     /* of keep-alive */
     bool peer_ended;      /* the peer's direction of TCP is over */
+    bool resets;          /* TCP ends with a reset */
     uint16_t answer_code; /* of the held answer */
+    uint32_t last_unsent; /* low bits; a change shows that the peer still takes bytes */
     weft__stream *stream;
     weft__session session;
-    weft__buffer *held_input;     /* what arrived and was not delivered, or NULL */
-    uint8_t *newest_pong;         /* length, then payload, while the peer does not read; or NULL */
-    weft__turn_end_hook farewell; /* after the last callback has returned */
-    weft__timer timer;            /* keep-alive and idle, closing, answering or lingering, by state */
+    weft__buffer *held_input; /* what arrived and was not delivered, or NULL */
+    uint8_t *newest_pong;     /* length, then payload, while the peer does not read; or NULL */
+    union {
+        weft__timer timer;            /* keep-alive and idle, closing, answering or lingering, by state */
+        weft__turn_end_hook farewell; /* once gone: after the last callback has returned */
+    };
     uint64_t last_read_ms;
     uint64_t last_activity_ms; /* read or written, keep-alive's own apart */
-    weft__loop_member member;
-    weft__connection_owner owner;
+    weft__loop_member member;    /* of the loop, or of the host's list */
+    weft__connection_host *host; /* of an accepted connection, else NULL */
 };
 
 /** What an opening handshake hands over. */
@@ -75,6 +85,7 @@ typedef struct weft__connection_start {
     void *context;           /**< The service's; given back through on_release. */
     weft__stream *stream;    /**< Passes to the connection. */
     weft_string subprotocol; /**< Copied. */
+    weft__connection_host *host; /**< Of an accepted connection: keeps it, outlives it. */
 } weft__connection_start;
 
 /**
@@ -118,6 +129,9 @@ void weft__connection_watch(weft_connection *connection);
 
 /** True for the payload of our own keep-alive pings, which services do not hear of. */
 bool weft__connection_is_keep_alive(const uint8_t *bytes, size_t length);
+
+/** Aborts for another thread. */
+void weft__connection_open_abort_mail(weft_loop *loop, weft__mail *mail);
 
 /** Frees the connection's hold on its service after the last callback has returned. */
 void weft__connection_say_farewell(weft__turn_end_hook *hook);

@@ -53,16 +53,25 @@ void weft__connection_linger(weft_connection *connection)
     weft__loop_start_timer(connection->loop, &connection->timer, LINGER_MS);
 }
 
+/* What of a text fits into a close frame, up to a whole character; nothing of one that is not UTF-8. */
+static size_t reason_length(const char *text)
+{
+    size_t length = strnlen(text, WEFT_CLOSE_REASON_MAX), whole = length;
+    while (whole > 0 && length - whole < 4 && !weft__utf8_is_valid((const uint8_t *)text, whole)) whole--;
+    return weft__utf8_is_valid((const uint8_t *)text, whole) ? whole : 0;
+}
+
 void weft__connection_fail_with(weft_connection *connection, weft_status reason, uint16_t code,
                                 const char *detail)
 {
     if (connection->state >= WEFT__CONNECTION_ANSWERING) return;
     weft_connection_retain(connection);
     set_not_open(connection);
-    write_close(connection, code, detail, strnlen(detail, WEFT_CLOSE_REASON_MAX)); /* at best */
+    size_t length = reason_length(detail);
+    write_close(connection, code, detail, length); /* at best */
     connection->state = WEFT__CONNECTION_LINGERING;
     tell_error(connection, reason, detail);
-    tell_close(connection, code, detail, strlen(detail));
+    tell_close(connection, code, detail, length);
     if (connection->state == WEFT__CONNECTION_LINGERING) weft__connection_linger(connection);
     weft_connection_release(connection);
 }
@@ -115,7 +124,8 @@ void weft__connection_say_farewell(weft__turn_end_hook *hook)
     weft__free(connection->newest_pong);
     connection->newest_pong = NULL;
     if (service->on_release) service->on_release(connection->context);
-    connection->owner.on_gone(&connection->owner, connection->owner.context);
+    weft__link_remove(&connection->member.link);
+    if (connection->host) connection->host->on_gone(connection->host);
     weft_connection_release(connection);
 }
 
@@ -124,11 +134,12 @@ void weft__connection_vanish(weft_connection *connection)
     if (connection->state == WEFT__CONNECTION_GONE) return;
     connection->state = WEFT__CONNECTION_GONE;
     weft__timer_stop(&connection->timer);
-    weft__link_remove(&connection->member.link);
     weft__stream_share_unsent(connection->stream, NULL);
-    weft__stream_close(connection->stream);
+    (connection->resets ? weft__stream_reset : weft__stream_close)(connection->stream);
     connection->stream = NULL;
     atomic_store_explicit(&connection->unsent, 0, memory_order_relaxed);
+    weft__link_init(&connection->farewell.link); /* where the timer was */
+    connection->farewell.run = weft__connection_say_farewell;
     weft__turn_at_end(connection->loop, &connection->farewell);
 }
 
@@ -136,7 +147,7 @@ void weft__connection_vanish(weft_connection *connection)
 
 void weft_connection_hold_close(weft_connection *connection)
 {
-    connection->holds_close = true;
+    if (connection->state == WEFT__CONNECTION_ANSWERING) connection->holds_close = true;
 }
 
 static void answer_held(weft_loop *loop, void *context)
@@ -165,23 +176,32 @@ void weft_connection_fail(weft_connection *connection, const char *detail)
     weft__turn_end(connection->loop);
 }
 
-static void abort_here(weft_loop *loop, void *context)
+static void abort_here(weft_connection *connection)
 {
-    weft_connection *connection = context;
+    weft_loop *loop = connection->loop;
+    weft_connection_retain(connection);
     weft__turn_begin(loop);
-    if (connection->stream) weft__stream_reset(connection->stream);
+    connection->resets = true;
     weft__connection_lose(connection, WEFT_OK, "");
     weft__turn_end(loop);
     weft_connection_release(connection);
 }
 
+void weft__connection_open_abort_mail(weft_loop *loop, weft__mail *mail)
+{
+    weft_connection *connection = WEFT__CONTAINER(mail, weft_connection, abort_mail);
+    (void)loop;
+    abort_here(connection);
+    weft_connection_release(connection);
+}
+
 void weft_connection_abort(weft_connection *connection)
 {
-    weft_connection_retain(connection);
     if (weft_loop_is_current(connection->loop)) {
-        abort_here(connection->loop, connection);
-    } else if (weft_loop_post(connection->loop, abort_here, connection) != WEFT_OK) {
-        weft_connection_release(connection);
+        abort_here(connection);
+    } else if (!atomic_exchange(&connection->abort_is_posted, true)) {
+        weft_connection_retain(connection);
+        if (!weft__loop_send(connection->loop, &connection->abort_mail)) weft_connection_release(connection);
     }
 }
 
@@ -194,6 +214,7 @@ typedef struct close_mail {
     char reason[WEFT_CLOSE_REASON_MAX];
 } close_mail;
 
+/* The caller has made sure that no other close is under way: whoever takes `is_open` down writes the frame. */
 static weft_status close_here(weft_connection *connection, uint16_t code, const char *reason, size_t length,
                               uint32_t timeout_ms)
 {
@@ -201,7 +222,6 @@ static weft_status close_here(weft_connection *connection, uint16_t code, const 
     weft_status status = write_close(connection, code, reason, length);
     if (status != WEFT_OK) return status;
     connection->state = WEFT__CONNECTION_CLOSING;
-    set_not_open(connection);
     weft__timer_stop(&connection->timer);
     if (timeout_ms != WEFT_NO_TIMEOUT)
         weft__loop_start_timer(connection->loop, &connection->timer, timeout_ms);
@@ -213,7 +233,8 @@ static void open_close_mail(weft_loop *loop, weft__mail *mail)
     close_mail *letter = WEFT__CONTAINER(mail, close_mail, mail);
     weft_status status =
         close_here(letter->connection, letter->code, letter->reason, letter->length, letter->timeout_ms);
-    if (status == WEFT_ENOMEM) weft__connection_lose(letter->connection, status, weft_status_text(status));
+    bool must_end = status != WEFT_OK && status != WEFT_ECLOSED; /* the caller was told that it will */
+    if (must_end) weft__connection_lose(letter->connection, status, weft_status_text(status));
     weft_connection_release(letter->connection);
     weft__free(letter);
     (void)loop;
@@ -247,8 +268,10 @@ weft_status weft_connection_close(weft_connection *connection, uint16_t code, co
     if (status != WEFT_OK) return status;
     if (!weft_loop_is_current(connection->loop))
         return post_close(connection, code, reason, length, timeout_ms);
+    if (!atomic_exchange_explicit(&connection->is_open, false, memory_order_acq_rel)) return WEFT_ECLOSED;
     weft__turn_begin(connection->loop);
     status = close_here(connection, code, reason, length, timeout_ms);
+    if (status != WEFT_OK) atomic_store_explicit(&connection->is_open, true, memory_order_release);
     weft__turn_end(connection->loop);
     return status;
 }

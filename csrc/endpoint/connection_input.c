@@ -72,7 +72,10 @@ static size_t deliver(weft_connection *connection, uint8_t *bytes, size_t length
         size_t taken;
         weft__session_next(&connection->session, &event, bytes + used, length - used, &taken);
         used += taken;
-        if (event.type == WEFT_EVENT_NONE) break;
+        if (event.type == WEFT_EVENT_NONE) {
+            if (taken) connection->last_activity_ms = weft__loop_now(connection->loop); /* a part of something */
+            break;
+        }
         take_event(connection, &event);
     }
     connection->is_delivering = false;
@@ -162,10 +165,11 @@ void weft_connection_resume(weft_connection *connection)
     weft__assert_on_loop(connection->loop);
     if (!connection->is_paused) return;
     connection->is_paused = false;
-    if (weft_loop_post(connection->loop, read_on_later, weft_connection_retain(connection)) == WEFT_OK)
-        return;
-    weft_connection_release(connection);
+    weft_connection_retain(connection);
+    weft_status status = weft_loop_post(connection->loop, read_on_later, connection);
+    if (status == WEFT_OK) return;
     weft__turn_begin(connection->loop);
-    weft__connection_lose(connection, WEFT_ENOMEM, weft_status_text(WEFT_ENOMEM));
+    weft__connection_lose(connection, status, weft_status_text(status));
     weft__turn_end(connection->loop);
+    weft_connection_release(connection);
 }

@@ -64,17 +64,20 @@ static weft_status send_copied(weft_connection *connection, weft_message_type ty
     return weft__session_write_message(&connection->session, output, type, bytes, length);
 }
 
+/* What waits in memory, and what other threads have been told will. */
+static size_t waiting_here(const weft_connection *connection)
+{
+    return weft__stream_unsent(connection->stream) +
+           atomic_load_explicit(&connection->posted, memory_order_relaxed);
+}
+
 static weft_status send_here(weft_connection *connection, weft_message_type type, const uint8_t *bytes,
                              size_t length)
 {
-    if (connection->state != WEFT__CONNECTION_OPEN) return WEFT_ECLOSED;
     const weft__plan *plan = connection->plan;
-    size_t waiting = weft__stream_unsent(connection->stream);
-    size_t wire_length = weft__session_wire_length(&connection->session, length);
-    if (is_too_much(plan, waiting, wire_length)) return WEFT_EBACKPRESSURE;
-
     connection->last_activity_ms = weft__loop_now(connection->loop);
-    bool is_gathered = length >= GATHER_FROM && plan->session.role == WEFT_SERVER;
+    size_t frame_length = length < plan->session.max_frame_size ? length : (size_t)plan->session.max_frame_size;
+    bool is_gathered = frame_length >= GATHER_FROM && plan->session.role == WEFT_SERVER;
     weft_status status = is_gathered ? send_gathered(connection, type, bytes, length)
                                      : send_copied(connection, type, bytes, length);
     return status == WEFT_ELOST ? WEFT_ECLOSED : status;
@@ -103,11 +106,9 @@ static weft_status keep_newest_pong(weft_connection *connection, const uint8_t *
 static weft_status control_here(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes,
                                 size_t length)
 {
-    if (connection->state != WEFT__CONNECTION_OPEN) return WEFT_ECLOSED;
     connection->last_activity_ms = weft__loop_now(connection->loop);
-    size_t waiting = weft__stream_unsent(connection->stream);
-    if (opcode == WEFT_OPCODE_PONG && waiting) return keep_newest_pong(connection, bytes, length);
-    if (is_too_much(connection->plan, waiting, length)) return WEFT_EBACKPRESSURE;
+    bool must_wait = opcode == WEFT_OPCODE_PONG && weft__stream_unsent(connection->stream) > 0;
+    if (must_wait) return keep_newest_pong(connection, bytes, length);
     return weft__connection_write_control(connection, opcode, bytes, length);
 }
 
@@ -117,7 +118,9 @@ void weft__connection_drained(weft_connection *connection)
     weft_connection_retain(connection);
     uint8_t *pong = connection->newest_pong;
     connection->newest_pong = NULL;
-    if (pong) control_here(connection, WEFT_OPCODE_PONG, pong + 1, pong[0]);
+    if (pong && connection->state == WEFT__CONNECTION_OPEN) {
+        control_here(connection, WEFT_OPCODE_PONG, pong + 1, pong[0]);
+    }
     weft__free(pong);
     if (connection->state == WEFT__CONNECTION_OPEN && service->on_writable) {
         service->on_writable(connection->context, connection);
@@ -137,9 +140,11 @@ typedef struct frame_mail {
     uint8_t bytes[];
 } frame_mail;
 
+/* On the loop; the limit has been looked at. */
 static weft_status dispatch(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes,
                             size_t length)
 {
+    if (connection->state != WEFT__CONNECTION_OPEN) return WEFT_ECLOSED;
     bool is_control = opcode >= WEFT_OPCODE_CLOSE;
     return is_control ? control_here(connection, opcode, bytes, length)
                       : send_here(connection, (weft_message_type)opcode, bytes, length);
@@ -150,10 +155,11 @@ static void open_frame_mail(weft_loop *loop, weft__mail *mail)
     frame_mail *letter = WEFT__CONTAINER(mail, frame_mail, mail);
     weft_connection *connection = letter->connection;
     (void)loop;
-    atomic_fetch_sub_explicit(&connection->posted, letter->length, memory_order_relaxed);
+    size_t wire_length = weft__session_wire_length(&connection->session, letter->length);
+    atomic_fetch_sub_explicit(&connection->posted, wire_length, memory_order_relaxed);
     weft_status status = dispatch(connection, letter->opcode, letter->bytes, letter->length);
     /* The sender was told that it is on its way: what cannot be kept ends the connection. */
-    if (status == WEFT_ENOMEM || status == WEFT_EBACKPRESSURE || status == WEFT_ESYSTEM) {
+    if (status == WEFT_ENOMEM || status == WEFT_ESYSTEM) {
         weft__connection_lose(connection, status, weft_status_text(status));
     }
     weft_connection_release(connection);
@@ -163,22 +169,25 @@ static void open_frame_mail(weft_loop *loop, weft__mail *mail)
 static weft_status post(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes, size_t length)
 {
     if (!weft_connection_is_open(connection)) return WEFT_ECLOSED;
-    size_t wire_length = weft__session_wire_length(&connection->session, length);
-    if (is_too_much(connection->plan, weft_connection_buffered_amount(connection), wire_length)) {
-        return WEFT_EBACKPRESSURE;
-    }
-
     frame_mail *letter = weft__alloc(sizeof *letter + length);
     if (!letter) return WEFT_ENOMEM;
+    /* First taken, then looked at: of senders that meet here none passes the limit on the other's back. */
+    size_t wire_length = weft__session_wire_length(&connection->session, length);
+    size_t waiting = atomic_fetch_add_explicit(&connection->posted, wire_length, memory_order_relaxed) +
+                     atomic_load_explicit(&connection->unsent, memory_order_relaxed);
+    if (is_too_much(connection->plan, waiting, wire_length)) {
+        atomic_fetch_sub_explicit(&connection->posted, wire_length, memory_order_relaxed);
+        weft__free(letter);
+        return WEFT_EBACKPRESSURE;
+    }
     letter->mail.open = open_frame_mail;
     letter->connection = weft_connection_retain(connection);
     letter->opcode = opcode;
     letter->length = length;
     if (length) memcpy(letter->bytes, bytes, length);
-    atomic_fetch_add_explicit(&connection->posted, length, memory_order_relaxed);
     if (weft__loop_send(connection->loop, &letter->mail)) return WEFT_OK;
 
-    atomic_fetch_sub_explicit(&connection->posted, length, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&connection->posted, wire_length, memory_order_relaxed);
     weft_connection_release(connection);
     weft__free(letter);
     return WEFT_ECLOSED;
@@ -190,6 +199,12 @@ static weft_status send_frame(weft_connection *connection, weft_opcode opcode, c
                               size_t length)
 {
     if (!weft_loop_is_current(connection->loop)) return post(connection, opcode, bytes, length);
+    if (connection->state != WEFT__CONNECTION_OPEN) return WEFT_ECLOSED;
+    size_t wire_length = weft__session_wire_length(&connection->session, length);
+    bool is_kept_apart = opcode == WEFT_OPCODE_PONG; /* of those that wait only one is kept */
+    if (!is_kept_apart && is_too_much(connection->plan, waiting_here(connection), wire_length)) {
+        return WEFT_EBACKPRESSURE;
+    }
     weft__turn_begin(connection->loop);
     weft_status status = dispatch(connection, opcode, bytes, length);
     weft__turn_end(connection->loop);

@@ -53,7 +53,7 @@ void weft__listener_release(weft_listener *listener)
 void weft_listener_release(weft_listener *listener)
 {
     if (!listener) return;
-    weft_listener_stop(listener, 0);
+    if (!atomic_load(&listener->is_stop_asked)) weft_listener_stop(listener, 0);
     weft__listener_release(listener);
 }
 
@@ -62,22 +62,27 @@ void weft_listener_release(weft_listener *listener)
 static void end_if_done(weft__site *site)
 {
     weft_listener *listener = site->listener;
-    bool is_empty = weft__link_is_alone(&site->requests) && weft__link_is_alone(&site->connections);
+    bool is_empty = weft__link_is_alone(&site->requests) && weft__link_is_alone(&site->host.connections);
     if (!site->is_alive || !site->is_stopping || !is_empty) return;
     site->is_alive = false;
     weft__timer_stop(&site->deadline);
     weft__link_remove(&site->member.link);
-    if (atomic_fetch_sub_explicit(&listener->open_sites, 1, memory_order_acq_rel) == 1 &&
-        listener->config.on_closed) {
-        listener->config.on_closed(listener->config.context);
+    if (atomic_fetch_sub_explicit(&listener->open_sites, 1, memory_order_acq_rel) == 1) {
+        weft__router_detach_all(&listener->router); /* on_closed is the last call, so on_release comes before */
+        if (listener->config.on_closed) listener->config.on_closed(listener->config.context);
     }
     weft__listener_release(listener);
 }
 
-void weft__site_leave(weft__site *site)
+void weft__site_leave(weft__site *site, bool was_counted)
 {
-    atomic_fetch_sub_explicit(&site->listener->connections, 1, memory_order_relaxed);
+    if (was_counted) atomic_fetch_sub_explicit(&site->listener->connections, 1, memory_order_relaxed);
     end_if_done(site);
+}
+
+static void on_connection_gone(weft__connection_host *host)
+{
+    weft__site_leave(WEFT__CONTAINER(host, weft__site, host), true);
 }
 
 static void on_accept(void *owner, weft__stream *stream)
@@ -85,16 +90,17 @@ static void on_accept(void *owner, weft__stream *stream)
     weft__site *site = owner;
     weft_listener *listener = site->listener;
     uint64_t others = atomic_fetch_add_explicit(&listener->connections, 1, memory_order_relaxed);
-    bool is_refused = others >= listener->config.max_connections;
-    if (weft__request_open(site, stream, is_refused) == WEFT_OK) return;
+    bool counts = others < listener->config.max_connections;
+    if (!counts) atomic_fetch_sub_explicit(&listener->connections, 1, memory_order_relaxed);
+    if (weft__request_open(site, stream, !counts) == WEFT_OK) return;
     weft__stream_close(stream);
-    weft__site_leave(site);
+    weft__site_leave(site, counts);
 }
 
 static weft_connection *connection_of(weft__link *link)
 {
-    weft__connection_owner *owner = WEFT__CONTAINER(link, weft__connection_owner, link);
-    return WEFT__CONTAINER(owner, weft_connection, owner);
+    weft__loop_member *member = WEFT__CONTAINER(link, weft__loop_member, link);
+    return WEFT__CONTAINER(member, weft_connection, member);
 }
 
 static void abort_all(weft__site *site)
@@ -102,7 +108,8 @@ static void abort_all(weft__site *site)
     while (!weft__link_is_alone(&site->requests))
         weft__request_abort(site->requests.next);
     weft__link *next;
-    for (weft__link *link = site->connections.next; link != &site->connections; link = next) {
+    weft__link *connections = &site->host.connections;
+    for (weft__link *link = connections->next; link != connections; link = next) {
         next = link->next; /* a connection leaves the list at the end of the turn */
         weft_connection_abort(connection_of(link));
     }
@@ -115,18 +122,19 @@ static void on_deadline(weft__timer *timer)
 
 static void stop_gently(weft__site *site, uint32_t timeout_ms)
 {
+    bool waits_shorter = weft__timer_is_running(&site->deadline) &&
+                         site->deadline.due_ms <= weft__loop_now(site->loop) + timeout_ms;
+    if (!waits_shorter) weft__loop_start_timer(site->loop, &site->deadline, timeout_ms);
     weft__link *next;
     for (weft__link *link = site->requests.next; link != &site->requests; link = next) {
         next = link->next;
         weft__request_stop(link);
     }
-    for (weft__link *link = site->connections.next; link != &site->connections; link = next) {
+    weft__link *connections = &site->host.connections;
+    for (weft__link *link = connections->next; link != connections; link = next) {
         next = link->next;
         weft_connection_close(connection_of(link), WEFT_CLOSE_GOING_AWAY, "", 0, timeout_ms);
     }
-    bool waits_shorter = weft__timer_is_running(&site->deadline) &&
-                         site->deadline.due_ms <= weft__loop_now(site->loop) + timeout_ms;
-    if (!waits_shorter) weft__loop_start_timer(site->loop, &site->deadline, timeout_ms);
 }
 
 static void stop_site(weft__site *site, uint32_t timeout_ms)
@@ -147,7 +155,13 @@ static void stop_site(weft__site *site, uint32_t timeout_ms)
 
 static void on_loop_closing(weft__loop_member *member)
 {
-    stop_site(WEFT__CONTAINER(member, weft__site, member), 0);
+    weft__site *site = WEFT__CONTAINER(member, weft__site, member);
+    weft__link *connections = &site->host.connections;
+    for (weft__link *link = connections->next; link != connections; link = link->next) {
+        weft__loop_member *connection = WEFT__CONTAINER(link, weft__loop_member, link);
+        connection->abort(connection); /* tells why; it leaves the list at the end of the turn */
+    }
+    stop_site(site, 0);
 }
 
 static void start_site(weft_loop *loop, void *context)
@@ -160,8 +174,20 @@ static void start_site(weft_loop *loop, void *context)
         weft__listening_socket_close(socket);
     } else {
         weft__loop_join(loop, &site->member);
-        weft__acceptor_start(&site->acceptor, loop, socket, (int)listener->config.backlog, on_accept, site);
+        weft_status status = weft__acceptor_start(&site->acceptor, loop, socket,
+                                                  (int)listener->config.backlog, on_accept, site);
+        if (status != WEFT_OK) stop_site(site, 0); /* better gone, and on_closed said, than deaf */
     }
+    weft__listener_release(listener);
+}
+
+static void open_stop_mail(weft_loop *loop, weft__mail *mail)
+{
+    weft__site *site = WEFT__CONTAINER(mail, weft__site, stop_mail);
+    weft_listener *listener = site->listener;
+    (void)loop;
+    atomic_store(&site->stop_is_posted, false);
+    stop_site(site, atomic_load(&site->stop_timeout_ms));
     weft__listener_release(listener);
 }
 
@@ -189,7 +215,10 @@ static void init_site(weft__site *site, weft_listener *listener)
     site->member.abort = on_loop_closing;
     weft__link_init(&site->member.link);
     weft__link_init(&site->requests);
-    weft__link_init(&site->connections);
+    weft__link_init(&site->host.connections);
+    site->host.on_gone = on_connection_gone;
+    site->stop_timeout_ms = UINT32_MAX;
+    site->stop_mail.open = open_stop_mail;
     weft__timer_init(&site->deadline, on_deadline);
 }
 
@@ -267,16 +296,15 @@ static weft_status attach_routes(weft_listener *listener, char *detail, size_t d
 /* From here on the sites live: what fails now is the end of a site, not of the call. */
 static weft_status start_sites(weft_listener *listener)
 {
+    listener->open_sites = listener->site_count;
     for (size_t i = 0; i < listener->site_count; i++) {
         weft__site *site = &listener->sites[i];
         site->is_alive = true;
-        atomic_fetch_add(&listener->open_sites, 1);
         weft__listener_retain(listener); /* the site's */
         weft__listener_retain(listener); /* the posted task's */
         weft_status status = weft_loop_post(site->loop, start_site, site);
         if (status == WEFT_OK) continue;
         site->is_alive = false;
-        atomic_fetch_sub(&listener->open_sites, 1);
         weft__listener_release(listener);
         weft__listener_release(listener);
         return status;
@@ -340,33 +368,18 @@ weft_status weft_listener_detach(weft_listener *listener, const char *path)
     return weft__router_detach(&listener->router, path);
 }
 
-typedef struct stop_mail {
-    weft__mail mail;
-    weft__site *site;
-    uint32_t timeout_ms;
-} stop_mail;
-
-static void open_stop_mail(weft_loop *loop, weft__mail *mail)
-{
-    stop_mail *letter = WEFT__CONTAINER(mail, stop_mail, mail);
-    weft_listener *listener = letter->site->listener;
-    (void)loop;
-    stop_site(letter->site, letter->timeout_ms);
-    weft__free(letter);
-    weft__listener_release(listener);
-}
-
 void weft_listener_stop(weft_listener *listener, uint32_t timeout_ms)
 {
+    atomic_store(&listener->is_stop_asked, true);
     for (size_t i = 0; i < listener->site_count; i++) {
         weft__site *site = &listener->sites[i];
-        if (!site->loop) continue;
-        stop_mail *letter = weft__alloc(sizeof *letter);
-        if (!letter) continue;
-        *letter = (stop_mail){.mail.open = open_stop_mail, .site = site, .timeout_ms = timeout_ms};
+        uint32_t before = atomic_load(&site->stop_timeout_ms);
+        while (timeout_ms < before &&
+               !atomic_compare_exchange_weak(&site->stop_timeout_ms, &before, timeout_ms)) {
+        }
+        if (!site->loop || atomic_exchange(&site->stop_is_posted, true)) continue;
         weft__listener_retain(listener);
-        if (weft__loop_send(site->loop, &letter->mail)) continue;
-        weft__free(letter); /* the loop is closed, and has stopped its site */
-        weft__listener_release(listener);
+        if (weft__loop_send(site->loop, &site->stop_mail)) continue;
+        weft__listener_release(listener); /* the loop is closed, and has stopped its site */
     }
 }

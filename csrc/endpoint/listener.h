@@ -14,9 +14,14 @@ typedef struct weft__site {
     bool is_stopping;
     weft__acceptor *acceptor;
     weft__link requests;    /* weft_request.link */
-    weft__link connections; /* weft_connection.owner.link */
+    weft__connection_host host;
     weft__timer deadline;   /* of a graceful stop */
     weft__loop_member member;
+
+    /* any thread */
+    _Atomic uint32_t stop_timeout_ms; /* the shortest asked for */
+    atomic_bool stop_is_posted;
+    weft__mail stop_mail; /* a part of the site, so that stopping needs no memory */
 } weft__site;
 
 struct weft_listener {
@@ -30,6 +35,7 @@ struct weft_listener {
     /* any thread */
     _Atomic size_t holders;
     _Atomic size_t open_sites;
+    atomic_bool is_stop_asked;
     _Atomic uint64_t connections;
     weft__router router;
 
@@ -40,8 +46,8 @@ struct weft_listener {
 void weft__listener_retain(weft_listener *listener);
 void weft__listener_release(weft_listener *listener);
 
-/** A request or connection has gone from its site. */
-void weft__site_leave(weft__site *site);
+/** A request or connection has gone from its site; `was_counted` where it stood under max_connections. */
+void weft__site_leave(weft__site *site, bool was_counted);
 
 /** request.c: takes an accepted stream; `is_refused` answers its first request with 503. WEFT_ENOMEM takes
  * nothing. */

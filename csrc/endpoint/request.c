@@ -10,7 +10,8 @@
 #include <string.h>
 
 enum {
-    LINGER_MS = 1000
+    LINGER_MS = 1000,  /* how long a peer may take to end TCP after the last answer */
+    REFUSED_MS = 5000, /* how long one over max_connections may take to send its request */
 };
 
 static const weft__stream_events stream_events;
@@ -51,7 +52,7 @@ static void vanish(weft_request *request)
     leave(request);
     weft__stream_close(request->stream);
     request->stream = NULL;
-    weft__site_leave(request->site);
+    weft__site_leave(request->site, !request->is_refused);
     weft__request_release(request);
 }
 
@@ -85,16 +86,21 @@ static void await_request(weft_request *request)
 {
     request->state = WEFT__REQUEST_READING;
     uint32_t timeout_ms = request->listener->config.timeout_ms;
+    if (request->is_refused && (!timeout_ms || timeout_ms > REFUSED_MS)) timeout_ms = REFUSED_MS;
     if (timeout_ms) weft__loop_start_timer(request->loop, &request->timer, timeout_ms);
     weft__stream_start_reading(request->stream);
 }
 
+/* A long answer has as much time as a request; when it is out, the peer has LINGER_MS to end TCP. */
 static void linger(weft_request *request)
 {
+    uint32_t timeout_ms = request->listener->config.timeout_ms;
     request->state = WEFT__REQUEST_LINGERING;
+    weft__timer_stop(&request->timer);
     weft__stream_shut_down(request->stream);
     weft__stream_start_reading(request->stream);
-    weft__loop_start_timer(request->loop, &request->timer, LINGER_MS);
+    if (!weft__stream_unsent(request->stream)) timeout_ms = LINGER_MS;
+    if (timeout_ms) weft__loop_start_timer(request->loop, &request->timer, timeout_ms);
 }
 
 static void read_next(weft_loop *loop, void *context);
@@ -187,7 +193,11 @@ static void hand_to_application(weft_request *request, bool is_upgrade)
     weft__stream_remote_address(request->stream, &request->remote_address);
     weft__stream_local_address(request->stream, &request->local_address);
     atomic_fetch_add_explicit(&request->holders, 1, memory_order_relaxed);
+    /* An answer from inside lets go of the route, which must not be released while its callback runs. */
+    weft__attached_route *attached = request->route;
+    weft__attached_route_retain(attached);
     (is_upgrade ? route->on_upgrade : route->on_request)(route->context, request);
+    weft__attached_route_release(attached);
 }
 
 static void route_upgrade(weft_request *request)
@@ -242,11 +252,22 @@ static void read_head(weft_request *request)
     }
 }
 
+/* A peer that does not read its answers gets no more of them until it does. */
+static void read_on(weft_request *request)
+{
+    if (request->state != WEFT__REQUEST_READING || !weft__buffer_length(&request->input)) return;
+    if (weft__stream_unsent(request->stream)) {
+        weft__stream_stop_reading(request->stream);
+    } else {
+        read_head(request);
+    }
+}
+
 static void read_next(weft_loop *loop, void *context)
 {
     weft_request *request = context;
     (void)loop;
-    if (request->state == WEFT__REQUEST_READING && weft__buffer_length(&request->input)) read_head(request);
+    read_on(request);
     weft__request_release(request);
 }
 
@@ -256,7 +277,7 @@ static void on_read(void *owner, uint8_t *bytes, size_t length)
     if (request->state != WEFT__REQUEST_READING) return; /* behind the last answer */
     atomic_fetch_add_explicit(&request->holders, 1, memory_order_relaxed);
     if (weft__buffer_append(&request->input, bytes, length, SIZE_MAX) == WEFT_OK) {
-        read_head(request);
+        read_on(request);
     } else {
         vanish(request);
     }
@@ -269,12 +290,23 @@ static void on_end(void *owner, weft_status status, const char *detail)
     (void)detail;
     /* An answer that is being decided may still go to a peer that has only ended its own direction. */
     if (status == WEFT_OK && request->state == WEFT__REQUEST_DECIDING) return;
-    vanish(request);
+    request->peer_ended = true;
+    bool is_owed_something = request->state == WEFT__REQUEST_LINGERING && weft__stream_unsent(request->stream);
+    if (status != WEFT_OK || !is_owed_something) vanish(request);
 }
 
 static void on_drain(void *owner)
 {
-    (void)owner;
+    weft_request *request = owner;
+    if (request->state == WEFT__REQUEST_LINGERING) {
+        weft__loop_start_timer(request->loop, &request->timer, LINGER_MS);
+        if (request->peer_ended) vanish(request);
+    } else if (request->state == WEFT__REQUEST_READING) {
+        atomic_fetch_add_explicit(&request->holders, 1, memory_order_relaxed);
+        weft__stream_start_reading(request->stream);
+        read_on(request);
+        weft__request_release(request);
+    }
 }
 
 static const weft__stream_events stream_events = {on_read, on_end, on_drain};

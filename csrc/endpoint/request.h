@@ -27,7 +27,8 @@ struct weft_request {
 
     /* loop thread only */
     uint8_t state; /* a weft__request_state */
-    bool is_refused;
+    bool is_refused; /* over max_connections, and not counted there */
+    bool peer_ended; /* while the last answer was still on its way */
     weft__stream *stream;
     weft__attached_route *route; /* of the current request */
     weft__timer timer;

@@ -24,7 +24,13 @@ static void free_attached(weft__attached_route *attached)
         weft__free((char *)attached->origins[i].bytes);
     }
     weft__free(attached->origins);
+    weft__plan_release(attached->last_plan);
     weft__free(attached);
+}
+
+void weft__attached_route_retain(weft__attached_route *attached)
+{
+    atomic_fetch_add_explicit(&attached->holders, 1, memory_order_relaxed);
 }
 
 void weft__attached_route_release(weft__attached_route *attached)
@@ -34,15 +40,23 @@ void weft__attached_route_release(weft__attached_route *attached)
     free_attached(attached);
 }
 
-void weft__router_clear(weft__router *router)
+void weft__router_detach_all(weft__router *router)
 {
+    weft__mutex_lock(router->mutex);
     weft__attached_route *attached = router->first;
     router->first = NULL;
+    weft__mutex_unlock(router->mutex);
     while (attached) {
         weft__attached_route *next = attached->next;
         weft__attached_route_release(attached);
         attached = next;
     }
+}
+
+void weft__router_clear(weft__router *router)
+{
+    if (!router->mutex) return; /* memory ran out in init */
+    weft__router_detach_all(router);
     weft__mutex_free(router->mutex);
     router->mutex = NULL;
 }
@@ -148,7 +162,7 @@ weft__attached_route *weft__router_find(weft__router *router, weft_string path)
     weft__mutex_lock(router->mutex);
     weft__attached_route *attached = *place_of(router, path);
     if (!attached) attached = *place_of(router, (weft_string){any_path, sizeof any_path - 1});
-    if (attached) atomic_fetch_add_explicit(&attached->holders, 1, memory_order_relaxed);
+    if (attached) weft__attached_route_retain(attached);
     weft__mutex_unlock(router->mutex);
     return attached;
 }

@@ -1,6 +1,7 @@
 #ifndef WEFT_ENDPOINT_ROUTER_H
 #define WEFT_ENDPOINT_ROUTER_H
 
+#include "endpoint/connection.h"
 #include "net/mutex.h"
 #include "weft/listener.h"
 
@@ -9,7 +10,8 @@ typedef struct weft__attached_route {
     _Atomic size_t holders;
     struct weft__attached_route *next;
     weft_route route;
-    weft_string *origins; /* copies */
+    weft_string *origins;            /* copies */
+    _Atomic(weft__plan *) last_plan; /* of the last acceptance: the next one mostly says the same */
     char path[];          /* closed by a NUL */
 } weft__attached_route;
 
@@ -22,6 +24,9 @@ typedef struct weft__router {
 weft_status weft__router_init(weft__router *router);
 
 /** Detaches everything. */
+void weft__router_detach_all(weft__router *router);
+
+/** Detaches everything and frees the lock. */
 void weft__router_clear(weft__router *router);
 
 /** Nobody's on_release will be called: the routes go back to their owners as they came. */
@@ -33,6 +38,9 @@ weft_status weft__router_detach(weft__router *router, const char *path);
 
 /** The route at `path`, held for the caller, or NULL. */
 weft__attached_route *weft__router_find(weft__router *router, weft_string path);
+
+/** One holder more. */
+void weft__attached_route_retain(weft__attached_route *attached);
 
 /** One holder less; the last one calls on_release. */
 void weft__attached_route_release(weft__attached_route *attached);

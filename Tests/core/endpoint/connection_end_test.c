@@ -1,0 +1,605 @@
+#include "endpoint/world.h"
+
+static void accept_and_expect(world *world, const char *story)
+{
+    world_await(world, RELEASE, 1);
+    world_expect_story(world, story);
+}
+
+/* -- the peer ends ------------------------------------------------------------------------------- */
+
+static void test_a_close_frame_is_answered_with_its_code(void **state)
+{
+    (void)state;
+    const uint16_t codes[] = {0, 1000, 1001, 1003, 3000, 4999};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        world world;
+        world_init(&world);
+        world_listen(&world);
+        int peer = peer_open(world.port);
+        peer_send_close(peer, codes[i]);
+        peer_expect_close(peer, codes[i]);
+        peer_expect_end(peer);
+        close(peer);
+        accept_and_expect(&world, "uocr");
+        assert_int_equal(world.close_code, codes[i] ? codes[i] : 1005);
+        world_end(&world);
+    }
+}
+
+static void test_the_reason_of_a_close_is_told(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    peer_send_frame(peer, FIN | CLOSE, "\x03\xe8" "bye", 5);
+    world_await(&world, RELEASE, 1);
+    assert_int_equal(world.close_code, 1000);
+    assert_string_equal(world.close_reason, "bye");
+    close(peer);
+    world_end(&world);
+}
+
+static void test_an_end_without_close_frame_is_1006(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world_listen(&world);
+    close(peer_open(world.port));
+    accept_and_expect(&world, "uocr");
+    assert_int_equal(world.close_code, 1006);
+    world_end(&world);
+}
+
+static void test_a_reset_is_an_error_and_1006(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world_listen(&world);
+    peer_reset(peer_open(world.port));
+    accept_and_expect(&world, "uoecr");
+    assert_int_equal(world.error, WEFT_ELOST);
+    assert_int_equal(world.close_code, 1006);
+    world_end(&world);
+}
+
+static void test_a_violation_gets_one_close_frame_and_the_end(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t length;
+        uint16_t code;
+        weft_status reason;
+    } cases[] = {
+        {"\x81\x01x", 3, 1002, WEFT_EPROTOCOL},                                 /* not masked */
+        {"\x83\x80\0\0\0\0", 6, 1002, WEFT_EPROTOCOL},                          /* reserved opcode */
+        {"\x80\x80\0\0\0\0", 6, 1002, WEFT_ECONTINUATION},                      /* continues nothing */
+        {"\x81\x81\0\0\0\0\xff", 7, 1007, WEFT_EPAYLOAD},                       /* not UTF-8 */
+        {"\x82\xff\0\0\0\0\0\x10\0\x01\0\0\0\0", 14, 1009, WEFT_ETOOBIG},       /* over the frame's limit */
+        {"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0", 14, 1009, WEFT_ETOOBIG}, /* 2^63 - 1 bytes */
+        {"\x82\xff\x80\0\0\0\0\0\0\0\0\0\0\0", 14, 1002, WEFT_EPROTOCOL},       /* 2^63 bytes */
+        {"\x88\x81\0\0\0\0x", 7, 1002, WEFT_EPROTOCOL},                         /* half a close code */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        world world;
+        world_init(&world);
+        world_listen(&world);
+        int peer = peer_open(world.port);
+        uint8_t bytes[64];
+        memcpy(bytes, cases[i].bytes, cases[i].length);
+        size_t more = peer_write_frame(bytes + cases[i].length, FIN | TEXT, "later", 5);
+        peer_send(peer, bytes, cases[i].length + more);
+        peer_expect_close(peer, cases[i].code);
+        peer_try_send(peer, bytes, cases[i].length); /* dropped like what was behind the violation */
+        peer_expect_end(peer);
+        close(peer);
+        accept_and_expect(&world, "uoecr");
+        assert_int_equal(world.error, cases[i].reason);
+        assert_int_equal(world.close_code, cases[i].code);
+        world_end(&world);
+    }
+}
+
+/* -- we end -------------------------------------------------------------------------------------- */
+
+static void test_our_close_waits_for_the_answer(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    world_await(&world, OPEN, 1);
+    assert_int_equal(weft_connection_close(world.connection, 4000, "done", 4, 5000), WEFT_OK);
+    assert_false(weft_connection_is_open(world.connection));
+    assert_int_equal(weft_connection_send(world.connection, WEFT_TEXT, NULL, 0), WEFT_ECLOSED);
+    peer_expect_frame(peer, FIN | CLOSE, "\x0f\xa0" "done", 6);
+    peer_send_text(peer, "still delivered");
+    world_await(&world, MESSAGE, 1);
+    peer_send_close(peer, 4000);
+    peer_expect_end(peer);
+    close(peer);
+    accept_and_expect(&world, "uomcr");
+    assert_int_equal(world.close_code, 4000);
+    world_end(&world);
+}
+
+static void test_a_close_that_is_not_answered_times_out(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    world_await(&world, OPEN, 1);
+    assert_int_equal(weft_connection_close(world.connection, 1000, "", 0, 30), WEFT_OK);
+    peer_expect_close(peer, 1000);
+    accept_and_expect(&world, "uoecr");
+    assert_int_equal(world.error, WEFT_ETIMEDOUT);
+    assert_int_equal(world.close_code, 1006);
+    close(peer);
+    world_end(&world);
+}
+
+static void test_a_close_that_may_not_be_sent_changes_nothing(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    world_await(&world, OPEN, 1);
+    char reason[124] = {0};
+    weft_connection *connection = world.connection;
+    assert_int_equal(weft_connection_close(connection, 1006, "", 0, 30), WEFT_EINVAL);
+    assert_int_equal(weft_connection_close(connection, 999, "", 0, 30), WEFT_EINVAL);
+    assert_int_equal(weft_connection_close(connection, 0, "x", 1, 30), WEFT_EINVAL);
+    assert_int_equal(weft_connection_close(connection, 1000, reason, 124, 30), WEFT_EINVAL);
+    assert_int_equal(weft_connection_close(connection, 1000, "\xff", 1, 30), WEFT_EPAYLOAD);
+    peer_send_text(peer, "alive");
+    peer_expect_text(peer, "alive");
+    close(peer);
+    world_end(&world);
+}
+
+static weft_status statuses[2];
+
+static void close_in_callback(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)world;
+    (void)request;
+    statuses[1] = weft_connection_close(connection, 1000, "", 0, 5000);
+}
+
+static void test_the_second_close_is_refused(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    world_await(&world, OPEN, 1);
+    assert_int_equal(weft_connection_close(world.connection, 1000, "", 0, 5000), WEFT_OK);
+    assert_int_equal(weft_connection_close(world.connection, 1001, "", 0, 5000), WEFT_ECLOSED);
+    peer_expect_close(peer, 1000);
+    peer_send_close(peer, 1000);
+    peer_expect_end(peer);
+    close(peer);
+    world_end(&world);
+}
+
+static void *close_repeatedly(void *argument)
+{
+    size_t *successes = malloc(sizeof *successes);
+    *successes = weft_connection_close(argument, 1000, "", 0, 5000) == WEFT_OK;
+    return successes;
+}
+
+/* From two other threads and the loop at once. */
+static void test_of_several_closers_one_wins(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        world world;
+        world_init(&world);
+        world.deeds[MESSAGE] = close_in_callback;
+        world.is_quiet = true;
+        world_listen(&world);
+        int peer = peer_open(world.port);
+        world_await(&world, OPEN, 1);
+        pthread_t threads[2];
+        peer_send_text(peer, "close");
+        for (int i = 0; i < 2; i++) pthread_create(&threads[i], NULL, close_repeatedly, world.connection);
+        size_t successes = 0;
+        for (int i = 0; i < 2; i++) {
+            void *one;
+            pthread_join(threads[i], &one);
+            successes += *(size_t *)one;
+            free(one);
+        }
+        peer_expect_close(peer, 1000);
+        world_await(&world, MESSAGE, 1);
+        peer_send_close(peer, 1000);
+        peer_expect_end(peer);
+        close(peer);
+        world_await(&world, RELEASE, 1);
+        assert_int_equal(successes + (statuses[1] == WEFT_OK), 1);
+        world_end(&world);
+    }
+}
+
+static void test_abort_resets_tcp(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    world_await(&world, OPEN, 1);
+    weft_connection_abort(world.connection);
+    weft_connection_abort(world.connection);
+    peer_expect_reset(peer);
+    accept_and_expect(&world, "uocr");
+    assert_int_equal(world.close_code, 1006);
+    assert_int_equal(weft_connection_close(world.connection, 1000, "", 0, 1), WEFT_ECLOSED);
+    weft_connection_abort(world.connection);
+    close(peer);
+    world_end(&world);
+}
+
+static void note_address(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)request;
+    char host[64];
+    uint16_t port = 0;
+    statuses[0] = weft_connection_remote_address(connection, host, sizeof host, &port);
+    statuses[1] = weft_connection_send(connection, WEFT_TEXT, (const uint8_t *)"x", 1);
+    world->is_quiet = true;
+}
+
+static void test_the_address_is_known_until_on_close_returns(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.deeds[CLOSED] = note_address;
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    world_await(&world, OPEN, 1);
+    weft_connection_abort(world.connection);
+    world_await(&world, RELEASE, 1);
+    assert_int_equal(statuses[0], WEFT_OK);
+    assert_int_equal(statuses[1], WEFT_ECLOSED);
+    close(peer);
+    world_end(&world);
+}
+
+/* -- failing ------------------------------------------------------------------------------------- */
+
+static const char *failure;
+
+static void fail_in_callback(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)world;
+    (void)request;
+    weft_connection_fail(connection, failure);
+}
+
+static void expect_failure(const char *detail, const char *reason)
+{
+    world world;
+    world_init(&world);
+    world.deeds[MESSAGE] = fail_in_callback;
+    failure = detail;
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    peer_send_text(peer, "x");
+    peer_expect_text(peer, "x");
+    char payload[125];
+    payload[0] = 0x03;
+    payload[1] = (char)0xf3;
+    memcpy(payload + 2, reason, strlen(reason));
+    peer_expect_frame(peer, FIN | CLOSE, payload, 2 + strlen(reason));
+    peer_expect_end(peer);
+    close(peer);
+    accept_and_expect(&world, "uomecr");
+    assert_int_equal(world.error, WEFT_ECALLBACK);
+    assert_string_equal(world.detail, detail);
+    assert_int_equal(world.close_code, 1011);
+    assert_string_equal(world.close_reason, reason);
+    world_end(&world);
+}
+
+/* RFC 6455 section 5.5.1: a reason is UTF-8 of at most 123 bytes. */
+static void test_a_failure_is_1011_with_what_fits_of_its_detail(void **state)
+{
+    (void)state;
+    char detail[200] = "", reason[124] = "";
+    expect_failure("out of tea", "out of tea");
+    for (int i = 0; i < 60; i++) strcat(detail, "\xe2\x82\xac"); /* 41 euro signs are 123 bytes */
+    memcpy(reason, detail, 123);
+    expect_failure(detail, reason);
+    detail[0] = 'a';
+    detail[1] = '\0';
+    for (int i = 0; i < 60; i++) strcat(detail, "\xe2\x82\xac");
+    memset(reason, 0, sizeof reason);
+    memcpy(reason, detail, 121);
+    expect_failure(detail, reason);
+    expect_failure("\xff\xff\xff\xff\xff\xff", "");
+}
+
+/* -- a held answer ------------------------------------------------------------------------------- */
+
+static void hold(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)world;
+    (void)request;
+    weft_connection_hold_close(connection);
+}
+
+static void test_a_held_close_is_answered_when_told(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.deeds[CLOSED] = hold;
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    peer_send_close(peer, 4001);
+    world_await(&world, CLOSED, 1);
+    assert_false(peer_is_readable(peer, 50));
+    weft_connection_answer_close(world.connection);
+    peer_expect_close(peer, 4001);
+    peer_expect_end(peer);
+    close(peer);
+    accept_and_expect(&world, "uocr");
+    weft_connection_answer_close(world.connection);
+    world_end(&world);
+}
+
+static void test_a_held_close_is_answered_after_a_second(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.deeds[CLOSED] = hold;
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    peer_send_close(peer, 0);
+    world_await(&world, CLOSED, 1);
+    assert_false(peer_is_readable(peer, 900));
+    peer_expect_close(peer, 0);
+    peer_expect_end(peer);
+    close(peer);
+    world_end(&world);
+}
+
+static void test_holding_elsewhere_has_no_effect(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.deeds[MESSAGE] = hold;
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    peer_send_text(peer, "x");
+    peer_expect_text(peer, "x");
+    peer_send_close(peer, 1000);
+    peer_expect_close(peer, 1000);
+    peer_expect_end(peer);
+    close(peer);
+    accept_and_expect(&world, "uomcr");
+    world_end(&world);
+}
+
+/* -- from inside every callback ------------------------------------------------------------------- */
+
+static void abort_now(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)world;
+    (void)request;
+    weft_connection_abort(connection);
+}
+
+static void close_now(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)world;
+    (void)request;
+    weft_connection_close(connection, 1000, "", 0, 20);
+}
+
+static void fail_now(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)world;
+    (void)request;
+    weft_connection_fail(connection, "enough");
+}
+
+static void stop_now(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)connection;
+    (void)request;
+    weft_listener_stop(world->listener, 0);
+}
+
+static void stop_gently_now(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)connection;
+    (void)request;
+    weft_listener_stop(world->listener, 20);
+}
+
+/* Lets go of the handle that the world holds, then ends: the callback's own is borrowed. */
+static void release_and_abort_now(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)request;
+    pthread_mutex_lock(&world->mutex);
+    weft_connection *held = world->connection;
+    world->connection = NULL;
+    pthread_mutex_unlock(&world->mutex);
+    weft_connection_release(held);
+    weft_connection_abort(connection);
+}
+
+static void pause_and_abort_now(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)world;
+    (void)request;
+    weft_connection_pause(connection);
+    weft_connection_resume(connection);
+    weft_connection_abort(connection);
+    weft_connection_resume(connection);
+}
+
+/* Brings each callback about; what follows may or may not get through. */
+static void provoke(world *world, int peer, happening what)
+{
+    static char large[100000];
+    uint8_t bytes[256];
+    size_t length = peer_write_frame(bytes, FIN | TEXT, "one", 3);
+    switch (what) {
+    case MESSAGE: length += peer_write_frame(bytes + length, FIN | TEXT, "two", 3); break;
+    case GOT_PING: length = peer_write_frame(bytes, FIN | PING, "p", 1); break;
+    case GOT_PONG: length = peer_write_frame(bytes, FIN | PONG, "p", 1); break;
+    case CLOSED: length = peer_write_frame(bytes, FIN | CLOSE, "\x03\xe8", 2); break;
+    case ERROR: length = peer_write_frame(bytes, FIN | 3, "", 0); break;
+    default: break;
+    }
+    peer_try_send(peer, bytes, length);
+    if (what != WRITABLE) return;
+    world_await(world, OPEN, 1);
+    while (weft_connection_buffered_amount(world->connection) == 0) {
+        weft_connection_send(world->connection, WEFT_BINARY, (const uint8_t *)large, sizeof large);
+    }
+}
+
+static void end_inside(happening what, deed deed)
+{
+    world world;
+    world_init(&world);
+    world.service.on_ping = world_on_ping;
+    world.deeds[what] = deed;
+    world.settings.idle_timeout_ms = what == IDLE ? 1 : 0;
+    world_listen(&world);
+    int peer = peer_try_connect(world.port, what == WRITABLE);
+    char head[1024];
+    peer_say(peer, peer_upgrade_request);
+    peer_try_read_head(peer, head, sizeof head); /* an abort in on_open takes the answer along */
+    provoke(&world, peer, what);
+    if (what == WRITABLE) peer_drain(peer);
+    world_await(&world, what, 1);
+    close(peer);
+    world_await(&world, RELEASE, 1);
+    assert_int_equal(world_count(&world, CLOSED), 1);
+    world_end(&world);
+}
+
+static void test_every_end_works_inside_every_callback(void **state)
+{
+    (void)state;
+    const happening places[] = {OPEN, MESSAGE, GOT_PING, GOT_PONG, IDLE, WRITABLE, ERROR, CLOSED};
+    const deed deeds[] = {abort_now,       close_now,            fail_now,           stop_now,
+                          stop_gently_now, release_and_abort_now, pause_and_abort_now};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        for (size_t k = 0; k < sizeof deeds / sizeof *deeds; k++) end_inside(places[i], deeds[k]);
+    }
+}
+
+static void refuse_upgrade(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)world;
+    (void)connection;
+    world_respond(request, 401, "who are you?");
+}
+
+static void refuse_and_stop(world *world, weft_connection *connection, weft_request *request)
+{
+    refuse_upgrade(world, connection, request);
+    weft_listener_stop(world->listener, 0);
+}
+
+static void detach_and_refuse(world *world, weft_connection *connection, weft_request *request)
+{
+    weft_listener_detach(world->listener, "/");
+    refuse_upgrade(world, connection, request);
+}
+
+static void accept_and_abort(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)connection;
+    world_accept(world, request);
+    weft_connection_abort(world->connection);
+}
+
+static void test_every_end_works_inside_on_upgrade(void **state)
+{
+    (void)state;
+    const deed deeds[] = {refuse_upgrade, refuse_and_stop, detach_and_refuse, accept_and_abort};
+    for (size_t k = 0; k < sizeof deeds / sizeof *deeds; k++) {
+        world world;
+        world_init(&world);
+        world.deeds[UPGRADE] = deeds[k];
+        world_listen(&world);
+        int peer = peer_connect(world.port);
+        peer_say(peer, peer_upgrade_request);
+        peer_drain(peer);
+        close(peer);
+        world_end(&world);
+    }
+}
+
+static void test_a_closed_loop_ends_its_connections(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    weft_loop *loop;
+    assert_int_equal(weft_loop_open(&loop), WEFT_OK);
+    world.listening.loops = &loop;
+    world.listening.loop_count = 1;
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    world_await(&world, OPEN, 1);
+    weft_loop_close(loop);
+    world_expect_story(&world, "uoecrxs");
+    assert_int_equal(world.error, WEFT_ECLOSED);
+    assert_int_equal(world.close_code, 1006);
+    assert_int_equal(weft_connection_send(world.connection, WEFT_TEXT, NULL, 0), WEFT_ECLOSED);
+    assert_int_equal(weft_connection_close(world.connection, 1000, "", 0, 0), WEFT_ECLOSED);
+    weft_connection_abort(world.connection);
+    weft_connection_answer_close(world.connection);
+    close(peer);
+    weft_listener_release(world.listener);
+    world_clear(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_close_frame_is_answered_with_its_code),
+        cmocka_unit_test(test_the_reason_of_a_close_is_told),
+        cmocka_unit_test(test_an_end_without_close_frame_is_1006),
+        cmocka_unit_test(test_a_reset_is_an_error_and_1006),
+        cmocka_unit_test(test_a_violation_gets_one_close_frame_and_the_end),
+        cmocka_unit_test(test_our_close_waits_for_the_answer),
+        cmocka_unit_test(test_a_close_that_is_not_answered_times_out),
+        cmocka_unit_test(test_a_close_that_may_not_be_sent_changes_nothing),
+        cmocka_unit_test(test_the_second_close_is_refused),
+        cmocka_unit_test(test_of_several_closers_one_wins),
+        cmocka_unit_test(test_abort_resets_tcp),
+        cmocka_unit_test(test_the_address_is_known_until_on_close_returns),
+        cmocka_unit_test(test_a_failure_is_1011_with_what_fits_of_its_detail),
+        cmocka_unit_test(test_a_held_close_is_answered_when_told),
+        cmocka_unit_test(test_a_held_close_is_answered_after_a_second),
+        cmocka_unit_test(test_holding_elsewhere_has_no_effect),
+        cmocka_unit_test(test_every_end_works_inside_every_callback),
+        cmocka_unit_test(test_every_end_works_inside_on_upgrade),
+        cmocka_unit_test(test_a_closed_loop_ends_its_connections),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
