@@ -28,8 +28,8 @@ new Promise((resolve, reject) => {
 
 
 class Browser:
-    def __init__(self, url):
-        self.socket = connect(url, max_size=None, compression=None)
+    def __init__(self, socket):
+        self.socket = socket
         self.numbers = itertools.count(1)
         self.events = []
 
@@ -119,9 +119,8 @@ def browser():
                     break
             else:
                 raise RuntimeError("Chromium ended before it listened")
-            running = Browser(found.group(1))
-            yield running
-            running.socket.close()
+            with connect(found.group(1), max_size=None, compression=None) as socket:
+                yield Browser(socket)
         finally:
             process.terminate()
             process.wait(WAIT)

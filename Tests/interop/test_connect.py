@@ -7,6 +7,7 @@ import subprocess
 import threading
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve as websockets_serve
 
 from programs import WAIT, assert_refused, program, weft
@@ -23,9 +24,12 @@ class Peer:
 
     def handle(self, connection):
         self.requests.append(connection.request)
-        for message in connection:
-            self.messages.append(message)
-            connection.send(message)
+        try:
+            for message in connection:
+                self.messages.append(message)
+                connection.send(message)
+        except ConnectionClosed:
+            pass  # the library sends nothing more once it has read a close frame
         self.closes.append(connection.protocol.close_rcvd)
         self.done.release()
 
@@ -40,67 +44,104 @@ def serving(handler, **options):
         thread.join(WAIT)
 
 
-def test_line_is_sent_and_printed_and_closed():
+class Conversation:
+    """`weft connect` with its input still open."""
+
+    def __init__(self, *words):
+        self.process = subprocess.Popen(
+            [program("WEFT_TOOL"), "connect", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.__exit__(*_)
+
+    def say(self, *lines):
+        for line in lines:
+            self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def hear(self):
+        return self.process.stdout.readline().removesuffix("\n")
+
+    def wait(self):
+        """The exit code and what else was printed."""
+        code = self.process.wait(WAIT)
+        return code, self.process.stdout.read(), self.process.stderr.read()
+
+    def end(self):
+        self.process.stdin.close()
+        return self.wait()
+
+    def assert_failed(self, *words):
+        code, _, errors = self.wait()
+        assert_refused(subprocess.CompletedProcess([], code, "", errors), *words)
+
+
+def test_lines_are_sent_and_printed_and_closed():
     peer = Peer()
-    with serving(peer.handle) as url:
-        result = weft("connect", url, stdin="hello\n")
+    with serving(peer.handle) as url, Conversation(url) as talk:
+        for text in ("hello", "äß\U0001f600", "  blanks  ", ""):
+            talk.say(text)
+            assert talk.hear() == text
+        assert talk.end() == (0, "", "")
         assert peer.done.acquire(timeout=WAIT)
-    assert (result.returncode, result.stdout, result.stderr) == (0, "hello\n", "")
-    assert peer.messages == ["hello"]
     assert peer.requests[0].path == "/some/path?query=1"
+    assert peer.closes[0].code == 1000
+
+
+def test_pipe_is_sent_whole_and_closed():
+    peer = Peer()
+    lines = [f"line {i}" for i in range(3000)]
+    with serving(peer.handle) as url:
+        assert weft("connect", url, stdin="\n".join(lines)).returncode == 0
+        assert peer.done.acquire(timeout=WAIT)
+    assert peer.messages[:1] == ["line 0"]
     assert peer.closes[0].code == 1000
 
 
 def test_many_lines_come_back_in_order():
     lines = [f"line {i} äß\U0001f600" for i in range(3000)]
-    with serving(Peer().handle) as url:
-        result = weft("connect", url, stdin="\n".join(lines) + "\n")
-    assert result.returncode == 0
-    assert result.stdout.splitlines() == lines
-
-
-def test_last_line_needs_no_line_feed():
-    peer = Peer()
-    with serving(peer.handle) as url:
-        assert weft("connect", url, stdin="one\ntwo").stdout == "one\ntwo\n"
-    assert peer.messages == ["one", "two"]
+    with serving(Peer().handle) as url, Conversation(url) as talk:
+        sender = threading.Thread(target=talk.say, args=lines)
+        sender.start()
+        assert [talk.hear() for _ in lines] == lines
+        sender.join(WAIT)
+        assert talk.end() == (0, "", "")
 
 
 def test_no_input_is_success():
     with serving(Peer().handle) as url:
         result = weft("connect", url)
-    assert (result.returncode, result.stdout) == (0, "")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
 def test_binary_sends_bytes():
     peer = Peer()
-    with serving(peer.handle) as url:
-        result = weft("connect", "--binary", url, stdin="hello\n")
-    assert result.returncode == 0
-    assert [type(message) for message in peer.messages] == [bytes]
-    assert peer.messages[0].rstrip(b"\n") == b"hello"
-    assert "hello" in result.stdout
+    with serving(peer.handle) as url, Conversation("--binary", url) as talk:
+        talk.say("hello")
+        assert talk.hear() == "hello"
+        assert talk.end()[0] == 0
+    assert [bytes(message).rstrip(b"\n") for message in peer.messages] == [b"hello"]
 
 
 def test_headers_and_subprotocols_are_sent():
     peer = Peer()
     with serving(peer.handle, subprotocols=["two"]) as url:
         words = ["--header", "X-One: 1", "--header", "X-Two: a: b", "--subprotocol", "one", "--subprotocol", "two"]
-        result = weft("connect", *words, url, stdin="x\n")
+        result = weft("connect", *words, url)
     assert result.returncode == 0, result.stderr
     headers = peer.requests[0].headers
     assert (headers["X-One"], headers["X-Two"]) == ("1", "a: b")
     assert [part.strip() for part in headers["Sec-WebSocket-Protocol"].split(",")] == ["one", "two"]
-
-
-def test_message_that_the_server_starts_with_is_printed():
-    def handler(connection):
-        connection.send("welcome")
-        for _ in connection:
-            pass
-
-    with serving(handler) as url:
-        assert weft("connect", url, stdin="x\n").stdout == "welcome\n"
 
 
 def test_end_by_the_server_ends_the_program():
@@ -108,32 +149,21 @@ def test_end_by_the_server_ends_the_program():
         connection.send("bye")
         connection.close(1000)
 
-    with serving(handler) as url:
-        with subprocess.Popen(
-            [program("WEFT_TOOL"), "connect", url],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        ) as process:  # fmt: skip
-            assert process.wait(WAIT) == 0  # though the input is still open
-            assert process.stdout.read() == "bye\n"
+    with serving(handler) as url, Conversation(url) as talk:
+        assert talk.wait() == (0, "bye\n", "")  # though the input is still open
 
 
 def test_abnormal_end_is_an_error():
     def handler(connection):
-        connection.recv(WAIT)
         connection.socket.shutdown(socket.SHUT_RDWR)
 
-    with serving(handler) as url:
-        result = weft("connect", url, stdin="x\n")
-    assert_refused(result)
+    with serving(handler) as url, Conversation(url) as talk:
+        talk.assert_failed()
 
 
-def test_error_close_is_an_error():
-    def handler(connection):
-        connection.recv(WAIT)
-        connection.close(1011, "out of order")
-
-    with serving(handler) as url:
-        assert_refused(weft("connect", url, stdin="x\n"), "1011")
+def test_close_with_an_error_code_is_an_error():
+    with serving(lambda connection: connection.close(1011, "out of order")) as url, Conversation(url) as talk:
+        talk.assert_failed("1011")
 
 
 def test_large_message_is_printed_whole():
@@ -144,27 +174,39 @@ def test_large_message_is_printed_whole():
         for _ in connection:
             pass
 
-    with serving(handler) as url:
-        assert weft("connect", url).stdout in ("", text + "\n")
-        assert weft("connect", url, stdin="x\n").stdout == text + "\n"
+    with serving(handler) as url, Conversation(url) as talk:
+        assert talk.hear() == text
+        assert talk.end()[0] == 0
+
+
+def test_message_over_the_limit_is_an_error():
+    def handler(connection):
+        connection.send(bytes(65537))
+        for _ in connection:
+            pass
+
+    with serving(handler) as url, Conversation(url) as talk:
+        talk.assert_failed("65536")
 
 
 def test_interrupt_ends_it():
-    with serving(Peer().handle) as url:
-        with subprocess.Popen(
-            [program("WEFT_TOOL"), "connect", url],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        ) as process:  # fmt: skip
-            process.stdin.write("one\n")
-            process.stdin.flush()
-            assert process.stdout.readline() == "one\n"
-            process.send_signal(signal.SIGINT)
-            process.wait(WAIT)
+    with serving(Peer().handle) as url, Conversation(url) as talk:
+        talk.say("one")
+        assert talk.hear() == "one"
+        talk.process.send_signal(signal.SIGINT)
+        talk.wait()
 
 
 def test_server_of_ours_answers(server):
     result = weft("connect", server.echo_url, stdin="hello\nweft\n")
     assert (result.returncode, result.stdout, result.stderr) == (0, "hello\nweft\n", "")
+
+
+def test_pipe_gets_everything_back_from_a_server_of_ours(server):
+    lines = [f"line {i}" for i in range(20000)]
+    result = weft("connect", server.echo_url, stdin="\n".join(lines))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == lines
 
 
 def test_connection_refused_is_said():
