@@ -2,6 +2,9 @@
 
 import PackageDescription
 
+/// An asynchronous function runs where its caller runs, so that a message is handled without a hop.
+let swiftSettings: [SwiftSetting] = [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]
+
 let package = Package(
     name: "weft",
     platforms: [.macOS(.v15)],
@@ -31,21 +34,26 @@ let package = Package(
             path: ".",
             sources: ["csrc"],
             publicHeadersPath: "include",
-            cSettings: [.headerSearchPath("csrc")]),
+            cSettings: [
+                .headerSearchPath("csrc"),
+                .define("NDEBUG", .when(configuration: .release)),
+            ]),
         .target(
             name: "Weft",
             dependencies: [
                 "CWeft",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
-            ]),
+            ],
+            swiftSettings: swiftSettings),
         .executableTarget(
             name: "weft-tool",
             dependencies: [
                 "Weft",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
-            ]),
+            ],
+            swiftSettings: swiftSettings),
         .testTarget(
             name: "WeftTests",
             dependencies: [

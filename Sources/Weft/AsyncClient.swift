@@ -8,7 +8,7 @@ public import HTTPTypes
 /// ```
 ///
 /// Dropping the last reference drops the connection.
-public final class AsyncClient: WebSocketConnection {
+public final class AsyncClient: WebSocketClient {
     public let caller: Caller
     /// The server's answer to the opening handshake.
     public let httpResponse: HTTPResponse?
@@ -24,7 +24,7 @@ public final class AsyncClient: WebSocketConnection {
         let queue = sink.queue
         self.init(try await Dial.open(url, configuration, eventLoop, sink, pings: .sink))
         Task(executorPreference: eventLoop) {
-            var run = ServiceRun(service: service, queue: queue)
+            let run = ServiceRun(service: service, queue: queue)
             await run.run()
         }
     }

@@ -1,17 +1,11 @@
 import Logging
 import Synchronization
 
-/// One open connection, as ``Caller``, ``Client`` and ``AsyncClient`` present it.
-public protocol WebSocketConnection: Sendable {
-    /// The connection's caller.
-    var caller: Caller { get }
-}
-
 /// The other end of a connection, handed to every callback of a service.
 ///
 /// A caller may be used from any task or thread. It stays valid after the close: then writes throw
 /// `.connectionClosed`, or `.connectionLost` when there was no closing handshake.
-public final class Caller: WebSocketConnection {
+public final class Caller: Sendable {
     let handle: ConnectionHandle
     let logger: Logger?
 
@@ -40,8 +34,6 @@ public final class Caller: WebSocketConnection {
         logger?[metadataKey: "connection"] = "\(connectionID)"
         self.logger = logger
     }
-
-    public var caller: Caller { self }
 
     /// Keeps a value with the connection.
     public func setAttribute(_ name: String, _ value: any Sendable) {
@@ -73,31 +65,13 @@ public final class Caller: WebSocketConnection {
     }
 }
 
-extension WebSocketConnection {
-    private var handle: ConnectionHandle { caller.handle }
-
-    /// The connection's ``Caller/connectionID``.
-    public var connectionID: String { caller.connectionID }
-    /// The connection's ``Caller/negotiatedSubprotocol``.
-    public var negotiatedSubprotocol: String? { caller.negotiatedSubprotocol }
-    /// The peer's address.
-    public var remoteAddress: SocketAddress { caller.remoteAddress }
-    /// Our address.
-    public var localAddress: SocketAddress { caller.localAddress }
+extension Caller {
     /// True over TLS.
-    public var isSecure: Bool { caller.request?.isSecure ?? false }
+    public var isSecure: Bool { request?.isSecure ?? false }
     /// True until a close frame was sent or received, or the connection was lost.
     public var isOpen: Bool { handle.isOpen }
     /// Bytes that were written and that the system has not taken yet.
     public var bufferedAmount: Int { handle.bufferedAmount }
-
-    /// Keeps a value with the connection.
-    public func setAttribute(_ name: String, _ value: any Sendable) { caller.setAttribute(name, value) }
-    /// The value kept under that name; nil when there is none.
-    public func getAttribute(_ name: String) -> (any Sendable)? { caller.getAttribute(name) }
-    /// Forgets the value kept under that name and returns it; nil when there was none.
-    @discardableResult
-    public func removeAttribute(_ name: String) -> (any Sendable)? { caller.removeAttribute(name) }
 
     // MARK: Writing
 
@@ -108,7 +82,7 @@ extension WebSocketConnection {
     /// - Throws: ``WebSocketError`` `.connectionClosed`, `.connectionLost`, `.backpressure` (over `sendQueueLimit`).
     public func writeTextMessage(_ text: String) async throws {
         try send(text)
-        try await handle.waitUntilWritable()
+        if handle.isOverHighWater { try await handle.waitUntilWritable() }
     }
 
     /// The same without waiting, for code that is not asynchronous: many bytes may then be waiting, up to
@@ -131,7 +105,7 @@ extension WebSocketConnection {
     /// Sends a binary message; as ``writeTextMessage(_:)-(String)``.
     public func writeBinaryMessage(_ data: some Collection<UInt8>) async throws {
         try send(data)
-        try await handle.waitUntilWritable()
+        if handle.isOverHighWater { try await handle.waitUntilWritable() }
     }
 
     /// The same without waiting, for code that is not asynchronous.

@@ -11,7 +11,7 @@ public import HTTPTypes
 ///
 /// Pings are answered and close frames handled whether or not somebody reads. Messages wait in a bounded queue; when it is
 /// full, the server is held back. Dropping the last reference drops the connection.
-public final class Client: WebSocketConnection {
+public final class Client: WebSocketClient {
     public let caller: Caller
     /// The server's answer to the opening handshake.
     public let httpResponse: HTTPResponse?

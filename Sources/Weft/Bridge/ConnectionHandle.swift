@@ -110,9 +110,11 @@ final class ConnectionHandle: Sendable {
             closeCode: ending.code)
     }
 
+    /// True when so much waits for the system that a writer should wait too.
+    var isOverHighWater: Bool { bufferedAmount > ConnectionLimits.highWater }
+
     /// Returns when no more waits for the system than it should.
     func waitUntilWritable() async throws(WebSocketError) {
-        guard bufferedAmount > ConnectionLimits.highWater else { return }
         await withUnsafeContinuation { continuation in
             let isWaiting = state.withLock { state in
                 guard state.ending == nil else { return false }
@@ -127,7 +129,7 @@ final class ConnectionHandle: Sendable {
     }
 
     private func resumeWritersIfWritable() {
-        if bufferedAmount <= ConnectionLimits.highWater { resumeWriters() }
+        if !isOverHighWater { resumeWriters() }
     }
 
     func resumeWriters() {

@@ -13,6 +13,14 @@ enum ServiceEvent: Sendable {
     /// Nothing follows; the connection may never have opened.
     case end
 
+    /// It comes from the peer, or from its silence.
+    var isOfPeer: Bool {
+        switch self {
+        case .text, .binary, .ping, .pong, .idle: true
+        case .open, .failure, .close, .end: false
+        }
+    }
+
     /// What it weighs against the bound of the queue.
     var weight: Int {
         switch self {
@@ -50,29 +58,24 @@ final class EventQueue: Sendable {
         return mustPause
     }
 
-    /// Takes all events, waiting for the first. `batch` comes empty and gives its memory to the queue. True when the
-    /// connection may be read again.
-    func take(into batch: inout [ServiceEvent]) async -> Bool {
-        while true {
-            let mayResume = swap(&batch)
-            if !batch.isEmpty { return mayResume }
-            await withUnsafeContinuation { continuation in
-                let isWaiting = state.withLock { state in
-                    guard state.events.isEmpty else { return false }
-                    state.waiter = continuation
-                    return true
-                }
-                if !isWaiting { continuation.resume() }
-            }
-        }
-    }
-
-    private func swap(_ batch: inout [ServiceEvent]) -> Bool {
+    /// Takes all events, if there are any. `batch` comes empty and gives its memory to the queue. True when the connection
+    /// may be read again.
+    func take(into batch: inout [ServiceEvent]) -> Bool {
         state.withLock { state in
-            Swift.swap(&batch, &state.events)
+            swap(&batch, &state.events)
             state.weight = 0
             defer { state.isPaused = false }
             return state.isPaused
         }
+    }
+
+    /// Resumes at the next event, or at once when there is one.
+    func resumeAtNext(_ continuation: UnsafeContinuation<Void, Never>) {
+        let isWaiting = state.withLock { state in
+            guard state.events.isEmpty else { return false }
+            state.waiter = continuation
+            return true
+        }
+        if !isWaiting { continuation.resume() }
     }
 }

@@ -88,7 +88,7 @@ final class Route: Sendable {
             try pending.accept(sink, configuration, subprotocol: subprotocol, headers: decision.headers)
         case .asynchronous(let service):
             let sink = TaskSink(makeCaller: makeCaller)
-            var run = ServiceRun(service: service, queue: sink.queue)
+            let run = ServiceRun(service: service, queue: sink.queue)
             try pending.accept(sink, configuration, subprotocol: subprotocol, headers: decision.headers)
             await run.run()
         }

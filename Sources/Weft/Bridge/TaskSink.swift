@@ -32,56 +32,44 @@ final class TaskSink: ConnectionSink {
 struct ServiceRun {
     let service: any Service
     let queue: EventQueue
-    private var caller: Caller!
-    private var thrown: (any Error)?
 
-    init(service: any Service, queue: EventQueue) {
-        self.service = service
-        self.queue = queue
-    }
-
-    mutating func run() async {
+    /// Every suspension costs more than handling a small message does, so there is one only when nothing waits.
+    func run() async {
         var batch: [ServiceEvent] = []
+        var caller: Caller!
+        var thrown: (any Error)?
         while true {
-            if await queue.take(into: &batch) { caller?.handle.resumeReading() }
-            for event in batch {
-                if case .end = event { return }
-                await handle(event)
+            if queue.take(into: &batch) { caller.handle.resumeReading() }
+            if batch.isEmpty { await withUnsafeContinuation { queue.resumeAtNext($0) } }
+            for index in batch.indices {
+                var event = ServiceEvent.end
+                swap(&event, &batch[index])  // moved out: copying it would count references
+                do {
+                    switch event {
+                    // What was thrown has ended the connection: nothing more of the peer is handled.
+                    case _ where thrown != nil && event.isOfPeer: break
+                    case .text(let text): try await service.onTextMessage(caller, text)
+                    case .binary(let data): try await service.onBinaryMessage(caller, data)
+                    case .ping(let data): try await service.onPing(caller, data)
+                    case .pong(let data): try await service.onPong(caller, data)
+                    case .idle: try await service.onIdleTimeout(caller)
+                    case .failure(let error): await service.onError(caller, thrown ?? error)
+                    case .close(let code, let reason): await close(caller, code, reason)
+                    case .open(let opened):
+                        caller = opened
+                        try await service.onOpen(opened)
+                    case .end: return
+                    }
+                } catch {
+                    thrown = error
+                    caller.handle.fail()
+                }
             }
             batch.removeAll(keepingCapacity: true)
         }
     }
 
-    private mutating func handle(_ event: ServiceEvent) async {
-        switch event {
-        case .failure(let error): await service.onError(caller, thrown ?? error)
-        case .close(let code, let reason): await close(code, reason)
-        default:
-            guard thrown == nil else { return }  // after a failure nothing of the peer is handled
-            do {
-                try await call(event)
-            } catch {
-                thrown = error
-                caller.handle.fail()
-            }
-        }
-    }
-
-    private mutating func call(_ event: ServiceEvent) async throws {
-        switch event {
-        case .text(let text): try await service.onTextMessage(caller, text)
-        case .binary(let data): try await service.onBinaryMessage(caller, data)
-        case .ping(let data): try await service.onPing(caller, data)
-        case .pong(let data): try await service.onPong(caller, data)
-        case .idle: try await service.onIdleTimeout(caller)
-        case .open(let caller):
-            self.caller = caller
-            try await service.onOpen(caller)
-        case .failure, .close, .end: break  // handled by the callers
-        }
-    }
-
-    private func close(_ code: CloseCode, _ reason: String) async {
+    private func close(_ caller: Caller, _ code: CloseCode, _ reason: String) async {
         do {
             try await service.onClose(caller, code, reason)
         } catch {

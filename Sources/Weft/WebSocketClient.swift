@@ -1,0 +1,51 @@
+/// What ``Client`` and ``AsyncClient`` share: all that their ``Caller`` can do.
+public protocol WebSocketClient: Sendable {
+    /// The connection's caller.
+    var caller: Caller { get }
+}
+
+extension WebSocketClient {
+    /// See ``Caller/connectionID``.
+    public var connectionID: String { caller.connectionID }
+    /// See ``Caller/negotiatedSubprotocol``.
+    public var negotiatedSubprotocol: String? { caller.negotiatedSubprotocol }
+    /// See ``Caller/remoteAddress``.
+    public var remoteAddress: SocketAddress { caller.remoteAddress }
+    /// See ``Caller/localAddress``.
+    public var localAddress: SocketAddress { caller.localAddress }
+    /// See ``Caller/isSecure``.
+    public var isSecure: Bool { caller.isSecure }
+    /// See ``Caller/isOpen``.
+    public var isOpen: Bool { caller.isOpen }
+    /// See ``Caller/bufferedAmount``.
+    public var bufferedAmount: Int { caller.bufferedAmount }
+
+    /// See ``Caller/setAttribute(_:_:)``.
+    public func setAttribute(_ name: String, _ value: any Sendable) { caller.setAttribute(name, value) }
+    /// See ``Caller/getAttribute(_:)``.
+    public func getAttribute(_ name: String) -> (any Sendable)? { caller.getAttribute(name) }
+    /// See ``Caller/removeAttribute(_:)``.
+    @discardableResult
+    public func removeAttribute(_ name: String) -> (any Sendable)? { caller.removeAttribute(name) }
+
+    /// See ``Caller/writeTextMessage(_:)-(String)``.
+    public func writeTextMessage(_ text: String) async throws { try await caller.writeTextMessage(text) }
+    /// The same without waiting, for code that is not asynchronous.
+    public func writeTextMessage(_ text: String) throws { try caller.writeTextMessage(text) }
+    /// See ``Caller/writeBinaryMessage(_:)-(Collection)``.
+    public func writeBinaryMessage(_ data: some Collection<UInt8>) async throws {
+        try await caller.writeBinaryMessage(data)
+    }
+    /// The same without waiting, for code that is not asynchronous.
+    public func writeBinaryMessage(_ data: some Collection<UInt8>) throws { try caller.writeBinaryMessage(data) }
+    /// See ``Caller/ping(_:)``.
+    public func ping(_ data: [UInt8] = []) async throws { try await caller.ping(data) }
+    /// See ``Caller/pong(_:)``.
+    public func pong(_ data: [UInt8] = []) async throws { try await caller.pong(data) }
+    /// See ``Caller/close(statusCode:reason:timeout:)``.
+    public func close(
+        statusCode: CloseCode? = .normalClosure, reason: String? = nil, timeout: Duration = .seconds(60)
+    ) async throws {
+        try await caller.close(statusCode: statusCode, reason: reason, timeout: timeout)
+    }
+}
