@@ -49,6 +49,10 @@ static void leave(weft_request *request)
 static void vanish(weft_request *request)
 {
     if (request->state == WEFT__REQUEST_GONE) return;
+    if (request->state != WEFT__REQUEST_DECIDING) { /* else the application may still look at it */
+        weft__attached_route_release(request->route);
+        request->route = NULL;
+    }
     leave(request);
     weft__stream_close(request->stream);
     request->stream = NULL;

@@ -1,5 +1,7 @@
 #include "endpoint/world.h"
 
+#include "endpoint/connection.h"
+
 static void accept_and_expect(world *world, const char *story)
 {
     world_await(world, RELEASE, 1);
@@ -473,7 +475,7 @@ static void provoke(world *world, int peer, happening what)
     peer_try_send(peer, bytes, length);
     if (what != WRITABLE) return;
     world_await(world, OPEN, 1);
-    while (weft_connection_buffered_amount(world->connection) == 0) {
+    while (atomic_load(&world->connection->unsent) == 0) {
         weft_connection_send(world->connection, WEFT_BINARY, (const uint8_t *)large, sizeof large);
     }
 }

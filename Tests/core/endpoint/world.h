@@ -239,8 +239,9 @@ static inline void world_on_upgrade(void *context, weft_request *request)
     if (world->keeps_requests) world_keep_request(world, request);
     bool answers = !world->keeps_requests && !world->deeds[UPGRADE];
     world_happened(world, UPGRADE, NULL, request);
-    /* Without memory there is no answer either: the timeout of the stop ends the request. */
-    if (answers && world_accept(world, request) != WEFT_OK) world_respond(request, 500, "");
+    bool is_answered = !answers || world_accept(world, request) == WEFT_OK ||
+                       world_respond(request, 500, "") == WEFT_OK;
+    if (!is_answered) world_keep_request(world, request); /* without memory: it is still to be answered */
 }
 
 static inline void world_on_request(void *context, weft_request *request)

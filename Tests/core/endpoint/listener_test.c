@@ -1,0 +1,383 @@
+#include "endpoint/world.h"
+
+#include <uv.h>
+
+static int port_in_use(void)
+{
+    int other = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int on = 1;
+    setsockopt(other, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on); /* as a neighbour would that shares its ports */
+    assert_int_equal(bind(other, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(other, 1), 0);
+    return other;
+}
+
+static void test_a_port_in_use_is_refused_with_a_sentence(void **state)
+{
+    (void)state;
+    int other = port_in_use();
+    struct sockaddr_in name;
+    socklen_t size = sizeof name;
+    getsockname(other, (struct sockaddr *)&name, &size);
+    for (uint32_t threads = 1; threads <= 3; threads += 2) {
+        world world;
+        world_init(&world);
+        world.listening.port = ntohs(name.sin_port);
+        world.listening.threads = threads;
+        char detail[256], expected[128];
+        assert_int_equal(weft_listener_open(&world.listener, &world.listening, detail, sizeof detail),
+                         WEFT_EADDRESS);
+        snprintf(expected, sizeof expected, "cannot listen on 127.0.0.1:%u: address in use",
+                 (unsigned)ntohs(name.sin_port));
+        assert_string_equal(detail, expected);
+        assert_null(world.listener);
+        assert_int_equal(world.story_length, 0);
+        world_clear(&world);
+    }
+    close(other);
+}
+
+static void expect_refused(world *world, weft_status status)
+{
+    char detail[128] = "";
+    assert_int_equal(weft_listener_open(&world->listener, &world->listening, detail, sizeof detail), status);
+    assert_true(strlen(detail) > 0);
+    assert_null(world->listener);
+}
+
+static void test_settings_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    weft_listener_config good = world.listening;
+    world.listening.host = "192.0.2.1"; /* RFC 5737: nobody's */
+    expect_refused(&world, WEFT_EADDRESS);
+    world.listening.host = "no such host.invalid";
+    expect_refused(&world, WEFT_ERESOLVE);
+    world.listening = good;
+    world.listening.host = NULL;
+    expect_refused(&world, WEFT_EINVAL);
+    world.listening = good;
+    world.listening.threads = 0;
+    expect_refused(&world, WEFT_EINVAL);
+    world.listening = good;
+    world.listening.backlog = 0;
+    expect_refused(&world, WEFT_EINVAL);
+    world.listening = good;
+    world.listening.max_uri_length = 0;
+    expect_refused(&world, WEFT_EINVAL);
+    world.listening = good;
+    const weft_path_route twice[] = {{"/", &world.route}, {"/", &world.route}};
+    world.listening.routes = twice;
+    world.listening.route_count = 2;
+    expect_refused(&world, WEFT_EDUPLICATE);
+    assert_int_equal(world.story_length, 0);
+    world_clear(&world);
+}
+
+static void expect_echo(int peer, const char *text)
+{
+    peer_send_text(peer, text);
+    peer_expect_text(peer, text);
+}
+
+/* Two sockets share the port, so which loop serves is the system's choice; all of them work. */
+static void test_several_loops_serve(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.listening.threads = 3;
+    world_listen(&world);
+    int peers[30];
+    for (int i = 0; i < 30; i++) peers[i] = peer_open(world.port);
+    for (int i = 0; i < 30; i++) expect_echo(peers[i], "hello");
+    assert_int_equal(weft_listener_connection_count(world.listener), 30);
+    for (int i = 0; i < 30; i++) close(peers[i]);
+    world_await(&world, RELEASE, 30);
+    world_end(&world);
+}
+
+static void test_ipv6_and_its_address(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.listening.host = "::";
+    if (world_try_listen(&world) != WEFT_OK) skip();
+    assert_string_equal(weft_listener_host(world.listener), "::");
+    int peer = peer_open(world.port); /* "::" takes IPv4 too */
+    expect_echo(peer, "hello");
+    close(peer);
+    world_end(&world);
+}
+
+static void test_routes_come_and_go_while_running(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world_listen(&world);
+    int early = peer_open(world.port);
+    assert_int_equal(weft_listener_attach(world.listener, "/", &world.route), WEFT_EDUPLICATE);
+    assert_int_equal(weft_listener_detach(world.listener, "/"), WEFT_OK);
+    assert_int_equal(weft_listener_detach(world.listener, "/"), WEFT_ENOTATTACHED);
+    world_await(&world, ROUTE_RELEASE, 1);
+    int late = peer_connect(world.port);
+    peer_say(late, peer_upgrade_request);
+    assert_int_equal(peer_status(late), 404);
+    close(late);
+    expect_echo(early, "still here");
+    world.counts[ROUTE_RELEASE] = 0;
+    assert_int_equal(weft_listener_attach(world.listener, "*", &world.route), WEFT_OK);
+    int again = peer_open(world.port);
+    expect_echo(again, "back");
+    close(again);
+    close(early);
+    world_end(&world);
+}
+
+/* -- stopping -------------------------------------------------------------------------------------- */
+
+static void test_a_graceful_stop_waits_for_the_close(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.listening.threads = 2;
+    world_listen(&world);
+    int peers[6];
+    for (int i = 0; i < 6; i++) peers[i] = peer_open(world.port);
+    world_await(&world, OPEN, 6);
+    weft_listener_stop(world.listener, 60000);
+    weft_listener_release(world.listener); /* takes nothing back of the grace */
+    for (int i = 0; i < 6; i++) peer_expect_close(peers[i], 1001);
+    assert_int_equal(peer_try_connect(world.port, false), -1);
+    assert_int_equal(world_count(&world, STOPPED), 0);
+    for (int i = 0; i < 6; i++) {
+        peer_send_close(peers[i], 1001);
+        peer_expect_end(peers[i]);
+        close(peers[i]);
+    }
+    world_await(&world, STOPPED, 1);
+    assert_int_equal(world.counts[RELEASE], 6);
+    assert_int_equal(world.close_code, 1001);
+    world_clear(&world);
+}
+
+static void test_a_stop_aborts_what_is_left_at_its_timeout(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world_listen(&world);
+    int peers[3];
+    for (int i = 0; i < 3; i++) peers[i] = peer_open(world.port);
+    world_await(&world, OPEN, 3);
+    weft_listener_stop(world.listener, 50);
+    world_await(&world, STOPPED, 1);
+    assert_int_equal(world.counts[RELEASE], 3);
+    assert_int_equal(world.close_code, 1006);
+    for (int i = 0; i < 3; i++) close(peers[i]);
+    world_end(&world);
+}
+
+static void test_a_second_stop_only_shortens_the_wait(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    world_await(&world, OPEN, 1);
+    weft_listener_stop(world.listener, 200);
+    weft_listener_stop(world.listener, 60000);
+    world_await(&world, STOPPED, 1);
+    close(peer);
+    world_end(&world);
+}
+
+static void test_a_release_without_stop_ends_at_once(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    world_await(&world, OPEN, 1);
+    weft_listener_release(world.listener);
+    weft_listener_release(NULL);
+    world_await(&world, STOPPED, 1);
+    assert_int_equal(world.counts[RELEASE], 1);
+    peer_expect_reset(peer);
+    close(peer);
+    world_clear(&world);
+}
+
+/* -- loops of the user's --------------------------------------------------------------------------- */
+
+static void test_user_loops_serve_several_listeners(void **state)
+{
+    (void)state;
+    weft_loop *loop;
+    assert_int_equal(weft_loop_open(&loop), WEFT_OK);
+    world worlds[2];
+    for (int i = 0; i < 2; i++) {
+        world_init(&worlds[i]);
+        worlds[i].listening.loops = &loop;
+        worlds[i].listening.loop_count = 1;
+        world_listen(&worlds[i]);
+    }
+    int peers[2];
+    for (int i = 0; i < 2; i++) peers[i] = peer_open(worlds[i].port);
+    world_end(&worlds[0]);
+    expect_echo(peers[1], "unmoved");
+    world_end(&worlds[1]);
+    for (int i = 0; i < 2; i++) close(peers[i]);
+    weft_loop_close(loop);
+}
+
+typedef struct visitor {
+    uint16_t port;
+    bool was_served;
+} visitor;
+
+static void *visit(void *argument)
+{
+    visitor *visitor = argument;
+    int peer = peer_try_connect(visitor->port, false);
+    char head[1024], echo[7];
+    uint8_t frame[64];
+    size_t length = peer_write_frame(frame, FIN | TEXT, "hello", 5);
+    visitor->was_served = peer_try_send(peer, peer_upgrade_request, strlen(peer_upgrade_request)) &&
+                          peer_try_read_head(peer, head, sizeof head) && peer_try_send(peer, frame, length) &&
+                          peer_try_read(peer, echo, 7) && memcmp(echo, "\x81\x05hello", 7) == 0;
+    close(peer);
+    return NULL;
+}
+
+static void stop_with_it(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)connection;
+    (void)request;
+    weft_listener_stop(world->listener, 0);
+}
+
+/* The loop is the program's own; it runs as long as there is something to wait for, and no longer. */
+static void test_an_attached_loop_serves_inside_uv_run(void **state)
+{
+    (void)state;
+    uv_loop_t uv;
+    uv_loop_init(&uv);
+    weft_loop *loop;
+    assert_int_equal(weft_loop_attach(&loop, &uv), WEFT_OK);
+    world world;
+    world_init(&world);
+    world.listening.loops = &loop;
+    world.listening.loop_count = 1;
+    world.deeds[RELEASE] = stop_with_it;
+    world_listen(&world);
+    visitor visitor = {.port = world.port};
+    pthread_t thread;
+    pthread_create(&thread, NULL, visit, &visitor);
+    uv_run(&uv, UV_RUN_DEFAULT);
+    pthread_join(thread, NULL);
+    assert_true(visitor.was_served);
+    assert_int_equal(world.counts[STOPPED], 1);
+    weft_listener_release(world.listener);
+    weft_loop_close(loop);
+    uv_run(&uv, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&uv), 0);
+    world_clear(&world);
+}
+
+/* -- without memory -------------------------------------------------------------------------------- */
+
+static bool is_echoed(int peer, int patience_ms)
+{
+    uint8_t frame[64];
+    char head[1024], echo[7];
+    size_t length = peer_write_frame(frame, FIN | TEXT, "hello", 5);
+    return peer_try_send(peer, peer_upgrade_request, strlen(peer_upgrade_request)) &&
+           peer_is_readable(peer, patience_ms) && peer_try_read_head(peer, head, sizeof head) &&
+           strstr(head, " 101 ") && peer_try_send(peer, frame, 3) &&
+           peer_try_send(peer, frame + 3, length - 3) && peer_is_readable(peer, patience_ms) &&
+           peer_try_read(peer, echo, 7) && memcmp(echo, "\x81\x05hello", 7) == 0;
+}
+
+/* Opens, echoes and closes as far as it gets; never hangs, crashes or leaks. */
+static bool live_through(counting_allocator *counter, int patience_ms)
+{
+    world world;
+    world_init(&world);
+    world.listening.timeout_ms = 300;
+    if (world_try_listen(&world) != WEFT_OK) {
+        world_clear(&world);
+        return false;
+    }
+    int peer = peer_try_connect(world.port, false);
+    bool was_served = peer >= 0 && is_echoed(peer, patience_ms);
+    uint8_t frame[64];
+    size_t length = peer_write_frame(frame, FIN | CLOSE, "\x03\xe8", 2);
+    if (was_served && peer_try_send(peer, frame, length)) peer_drain(peer);
+    if (peer >= 0) close(peer);
+    weft_listener_stop(world.listener, 0);
+    world_await(&world, STOPPED, 1);
+    counter->fail_at = 0;
+    if (world.request) world_respond(world.request, 500, "");
+    weft_listener_release(world.listener);
+    assert_int_equal(world.counts[OPEN], world.counts[CLOSED]);
+    world_clear(&world);
+    return was_served;
+}
+
+static void expect_nothing_held(counting_allocator *counter)
+{
+    /* The listener's own thread may be on its last steps. */
+    for (int i = 0; i < PEER_DEADLINE_MS && counter->blocks > 0; i++) poll(NULL, 0, 1);
+    allocator_restore(counter);
+}
+
+static void fail_each_allocation(bool fails_once)
+{
+    bool is_served = false;
+    for (size_t n = 1; !is_served; n++) {
+        assert_true(n < 200);
+        counting_allocator counter;
+        allocator_count(&counter);
+        counter.fails_once = fails_once;
+        counter.fail_at = n;
+        /* Memory that never comes back leaves a peer waiting; a single failure does not. */
+        is_served = live_through(&counter, fails_once ? PEER_DEADLINE_MS : 50) && counter.requests < n;
+        counter.fail_at = 0;
+        expect_nothing_held(&counter);
+    }
+}
+
+static void test_each_allocation_may_fail(void **state)
+{
+    (void)state;
+    fail_each_allocation(true);
+    fail_each_allocation(false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_port_in_use_is_refused_with_a_sentence),
+        cmocka_unit_test(test_settings_that_cannot_be_are_refused),
+        cmocka_unit_test(test_several_loops_serve),
+        cmocka_unit_test(test_ipv6_and_its_address),
+        cmocka_unit_test(test_routes_come_and_go_while_running),
+        cmocka_unit_test(test_a_graceful_stop_waits_for_the_close),
+        cmocka_unit_test(test_a_stop_aborts_what_is_left_at_its_timeout),
+        cmocka_unit_test(test_a_second_stop_only_shortens_the_wait),
+        cmocka_unit_test(test_a_release_without_stop_ends_at_once),
+        cmocka_unit_test(test_user_loops_serve_several_listeners),
+        cmocka_unit_test(test_an_attached_loop_serves_inside_uv_run),
+        cmocka_unit_test(test_each_allocation_may_fail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
