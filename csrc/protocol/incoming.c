@@ -8,6 +8,7 @@
 #include <string.h>
 
 static const uint8_t no_bytes[1];
+static const char not_utf8[] = "a text message is not UTF-8";
 
 static uint16_t close_code_for(weft_status status)
 {
@@ -154,7 +155,7 @@ static void fail_message(weft__session *session, weft_event *event, weft_status 
              weft__message_is_under_way(message) ? "a new message begins inside a fragmented one"
                                                  : "a continuation frame continues nothing");
     } else if (status == WEFT_EPAYLOAD) {
-        fail(session, event, status, "a text message is not UTF-8");
+        fail(session, event, status, not_utf8);
     } else {
         fail(session, event, status, weft_status_text(status));
     }
@@ -301,6 +302,33 @@ static void take_frame(weft__session *session, weft_event *event, uint8_t *bytes
     begin_data_frame(session, event, &header);
 }
 
+/* The commonest frame of all, without the questions that only other frames answer: a short whole message from a client.
+ * False when it is not that; then nothing was done. */
+static bool take_short_message(weft__session *session, weft_event *event, uint8_t *bytes, size_t length,
+                               size_t *used)
+{
+    enum { HEADER = 2 + 4, FINAL_TEXT = 0x81, FINAL_BINARY = 0x82, MASKED = 0x80 };
+    if (length < HEADER || session->config->role != WEFT_SERVER) return false;
+    if (bytes[0] != FINAL_TEXT && bytes[0] != FINAL_BINARY) return false;
+    size_t payload_length = bytes[1] ^ MASKED; /* unmasked and longer ones come out above 125 */
+    const weft_session_config *limits = session->config;
+    if (payload_length > WEFT_CONTROL_PAYLOAD_MAX || payload_length > length - HEADER) return false;
+    if (payload_length > limits->max_frame_size || payload_length > limits->max_message_size) return false;
+    if (weft__message_is_under_way(&session->message)) return false;
+
+    uint8_t *payload = bytes + HEADER;
+    *used += HEADER + payload_length;
+    weft__mask_short(payload, payload_length, bytes + 2);
+    if (bytes[0] == FINAL_BINARY) {
+        deliver(event, WEFT_EVENT_BINARY, payload, payload_length);
+    } else if (weft__utf8_is_valid(payload, payload_length)) {
+        deliver(event, WEFT_EVENT_TEXT, payload, payload_length);
+    } else {
+        fail(session, event, WEFT_EPAYLOAD, not_utf8);
+    }
+    return true;
+}
+
 static void take_back_what_was_lent(weft__session *session)
 {
     if (session->message_is_delivered) {
@@ -325,7 +353,7 @@ void weft__session_next(weft__session *session, weft_event *event, uint8_t *byte
             take_payload(session, event, at, left, used);
         } else if (session->pending_length > 0) {
             take_pending(session, event, at, left, used);
-        } else {
+        } else if (!take_short_message(session, event, at, left, used)) {
             take_frame(session, event, at, left, used);
         }
     }

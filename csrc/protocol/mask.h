@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /**
  * One way to XOR bytes with the masking key (RFC 6455 section 5.3). `key` is the masking key as it
@@ -25,5 +26,21 @@ void weft__mask(uint8_t *bytes, size_t length, const uint8_t key[4], uint64_t of
 /** The same from one place to another. */
 void weft__mask_copy(uint8_t *restrict to, const uint8_t *restrict from, size_t length, const uint8_t key[4],
                      uint64_t offset);
+
+/** weft__mask for a payload so short that a call would cost as much as the work. */
+static inline void weft__mask_short(uint8_t *bytes, size_t length, const uint8_t key[4])
+{
+    uint32_t narrow;
+    memcpy(&narrow, key, sizeof narrow);
+    const uint64_t wide = (uint64_t)narrow << 32 | narrow;
+    size_t i = 0;
+    for (; i + 8 <= length; i += 8) {
+        uint64_t word;
+        memcpy(&word, bytes + i, 8);
+        word ^= wide;
+        memcpy(bytes + i, &word, 8);
+    }
+    for (; i < length; i++) bytes[i] ^= key[i & 3];
+}
 
 #endif

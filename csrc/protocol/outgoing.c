@@ -82,10 +82,26 @@ static uint8_t *put_frame(const weft__session *session, uint8_t *to, const weft_
     return to + frame->payload_length;
 }
 
+/* The commonest message of all: one short frame of a server. */
+static weft_status write_short_message(weft__buffer *out, weft_message_type type, const uint8_t *bytes,
+                                       size_t length)
+{
+    enum { FINAL = 0x80 };
+    uint8_t *room = weft__buffer_reserve(out, 2 + length, SIZE_MAX);
+    if (!room) return WEFT_ENOMEM;
+    room[0] = (uint8_t)(FINAL | type);
+    room[1] = (uint8_t)length;
+    if (length) memcpy(room + 2, bytes, length);
+    weft__buffer_commit(out, 2 + length);
+    return WEFT_OK;
+}
+
 weft_status weft__session_write_message(weft__session *session, weft__buffer *out, weft_message_type type,
                                         const uint8_t *bytes, size_t length)
 {
     if (!weft__session_can_send(session)) return WEFT_ECLOSED;
+    bool is_short = length <= WEFT_CONTROL_PAYLOAD_MAX && length <= session->config->max_frame_size;
+    if (is_short && session->config->role == WEFT_SERVER) return write_short_message(out, type, bytes, length);
     size_t wire_length = weft__session_wire_length(session, length);
     uint8_t *room = weft__buffer_reserve(out, wire_length, PTRDIFF_MAX);
     if (!room) return WEFT_ENOMEM;

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /**
  * Where a validation stands between two pieces of text: between characters, beyond repair, or inside a
@@ -32,9 +33,23 @@ static inline weft__utf8_state weft__utf8_continue(weft__utf8_state state, const
     return weft__utf8_current(state, bytes, length);
 }
 
+/** True for ASCII of 8 to 125 bytes; false also where it was not worth finding out. */
+static inline bool weft__utf8_is_short_ascii(const uint8_t *bytes, size_t length)
+{
+    uint64_t word, bits = 0;
+    if (length < sizeof word || length > 125) return false;
+    for (size_t i = 0; i + sizeof word < length; i += sizeof word) {
+        memcpy(&word, bytes + i, sizeof word);
+        bits |= word;
+    }
+    memcpy(&word, bytes + length - sizeof word, sizeof word); /* overlaps what was seen */
+    return ((bits | word) & UINT64_C(0x8080808080808080)) == 0;
+}
+
 /** True when `bytes` are whole, valid UTF-8. */
 static inline bool weft__utf8_is_valid(const uint8_t *bytes, size_t length)
 {
+    if (weft__utf8_is_short_ascii(bytes, length)) return true;
     return weft__utf8_continue(WEFT__UTF8_COMPLETE, bytes, length) == WEFT__UTF8_COMPLETE;
 }
 
