@@ -156,7 +156,8 @@ static weft__upgrade_offer offer_of(const weft_client *client)
 /* Of the body, as far as it is kept; negative: up to the end of TCP. */
 static int64_t announced_length(const weft__head *head)
 {
-    bool has_none = head->status == 101 || head->status == 204 || head->status == 304; /* RFC 9112 section 6.3 */
+    bool has_none =
+        head->status == 101 || head->status == 204 || head->status == 304; /* RFC 9112 section 6.3 */
     return has_none || head->chunked ? 0 : head->content_length;
 }
 

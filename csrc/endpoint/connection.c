@@ -85,9 +85,11 @@ static bool says_the_same(const weft__plan *one, const weft__plan *other)
     return memcmp(&one->service, &other->service, sizeof one->service) == 0 &&
            one->session.role == other->session.role && a->max_frame_size == b->max_frame_size &&
            a->max_message_size == b->max_message_size && a->max_fragments == b->max_fragments &&
-           a->idle_timeout_ms == b->idle_timeout_ms && a->keep_alive_interval_ms == b->keep_alive_interval_ms &&
-           a->keep_alive_timeout_ms == b->keep_alive_timeout_ms && a->close_timeout_ms == b->close_timeout_ms &&
-           a->send_queue_limit == b->send_queue_limit && a->high_water == b->high_water;
+           a->idle_timeout_ms == b->idle_timeout_ms &&
+           a->keep_alive_interval_ms == b->keep_alive_interval_ms &&
+           a->keep_alive_timeout_ms == b->keep_alive_timeout_ms &&
+           a->close_timeout_ms == b->close_timeout_ms && a->send_queue_limit == b->send_queue_limit &&
+           a->high_water == b->high_water;
 }
 
 weft_status weft__plan_share(weft__plan **out, _Atomic(weft__plan *) *kept, weft_role role,
@@ -175,6 +177,7 @@ weft_status weft__connection_new(weft_connection **out, const weft__connection_s
     connection->id = next_id();
     connection->holders = 2; /* the caller and the loop */
     connection->is_open = true;
+    connection->may_send = true;
     connection->host = start->host;
     connection->member.abort = on_loop_closing;
     connection->abort_mail.open = weft__connection_open_abort_mail;

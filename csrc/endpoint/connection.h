@@ -52,7 +52,8 @@ struct weft_connection {
     _Atomic size_t unsent; /* bytes that the system has refused so far */
     weft__mail abort_mail; /* a part of the handle, so that giving up needs no memory */
     atomic_bool abort_is_posted;
-    atomic_bool is_open;
+    atomic_bool is_open;  /* no close frame either way */
+    atomic_bool may_send; /* no close frame of ours */
 
     /* loop thread only */
     uint8_t state; /* a weft__connection_state */
@@ -74,17 +75,17 @@ struct weft_connection {
         weft__turn_end_hook farewell; /* once gone: after the last callback has returned */
     };
     uint64_t last_read_ms;
-    uint64_t last_activity_ms; /* read or written, keep-alive's own apart */
+    uint64_t last_activity_ms;   /* read or written, keep-alive's own apart */
     weft__loop_member member;    /* of the loop, or of the host's list */
     weft__connection_host *host; /* of an accepted connection, else NULL */
 };
 
 /** What an opening handshake hands over. */
 typedef struct weft__connection_start {
-    weft__plan *plan;        /**< One hold passes to the connection. */
-    void *context;           /**< The service's; given back through on_release. */
-    weft__stream *stream;    /**< Passes to the connection. */
-    weft_string subprotocol; /**< Copied. */
+    weft__plan *plan;            /**< One hold passes to the connection. */
+    void *context;               /**< The service's; given back through on_release. */
+    weft__stream *stream;        /**< Passes to the connection. */
+    weft_string subprotocol;     /**< Copied. */
     weft__connection_host *host; /**< Of an accepted connection: keeps it, outlives it. */
 } weft__connection_start;
 
@@ -135,6 +136,9 @@ void weft__connection_open_abort_mail(weft_loop *loop, weft__mail *mail);
 
 /** Frees the connection's hold on its service after the last callback has returned. */
 void weft__connection_say_farewell(weft__turn_end_hook *hook);
+
+/** Nothing more can be sent: other threads see it at once. */
+void weft__connection_stop_sending(weft_connection *connection);
 
 /** connection_output.c: sends a control frame now, whatever waits. */
 weft_status weft__connection_write_control(weft_connection *connection, weft_opcode opcode,

@@ -31,6 +31,12 @@ static void set_not_open(weft_connection *connection)
     atomic_store_explicit(&connection->is_open, false, memory_order_release);
 }
 
+void weft__connection_stop_sending(weft_connection *connection)
+{
+    set_not_open(connection);
+    atomic_store_explicit(&connection->may_send, false, memory_order_release);
+}
+
 static weft_status write_close(weft_connection *connection, uint16_t code, const char *reason, size_t length)
 {
     weft__buffer *output = weft__stream_output(connection->stream);
@@ -57,7 +63,8 @@ void weft__connection_linger(weft_connection *connection)
 static size_t reason_length(const char *text)
 {
     size_t length = strnlen(text, WEFT_CLOSE_REASON_MAX), whole = length;
-    while (whole > 0 && length - whole < 4 && !weft__utf8_is_valid((const uint8_t *)text, whole)) whole--;
+    while (whole > 0 && length - whole < 4 && !weft__utf8_is_valid((const uint8_t *)text, whole))
+        whole--;
     return weft__utf8_is_valid((const uint8_t *)text, whole) ? whole : 0;
 }
 
@@ -66,7 +73,7 @@ void weft__connection_fail_with(weft_connection *connection, weft_status reason,
 {
     if (connection->state >= WEFT__CONNECTION_ANSWERING) return;
     weft_connection_retain(connection);
-    set_not_open(connection);
+    weft__connection_stop_sending(connection);
     size_t length = reason_length(detail);
     write_close(connection, code, detail, length); /* at best */
     connection->state = WEFT__CONNECTION_LINGERING;
@@ -81,7 +88,7 @@ void weft__connection_lose(weft_connection *connection, weft_status reason, cons
     if (connection->state == WEFT__CONNECTION_GONE) return;
     weft_connection_retain(connection);
     bool is_news = connection->state <= WEFT__CONNECTION_CLOSING;
-    set_not_open(connection);
+    weft__connection_stop_sending(connection);
     connection->state = WEFT__CONNECTION_LINGERING; /* nothing is sent or delivered from here */
     if (is_news && reason != WEFT_OK) tell_error(connection, reason, detail);
     tell_close(connection, WEFT_CLOSE_ABNORMAL, "", 0);
@@ -91,6 +98,7 @@ void weft__connection_lose(weft_connection *connection, weft_status reason, cons
 
 static void answer(weft_connection *connection)
 {
+    weft__connection_stop_sending(connection);
     write_close(connection, connection->answer_code, "", 0); /* at best */
     weft__connection_linger(connection);
 }
@@ -214,7 +222,8 @@ typedef struct close_mail {
     char reason[WEFT_CLOSE_REASON_MAX];
 } close_mail;
 
-/* The caller has made sure that no other close is under way: whoever takes `is_open` down writes the frame. */
+/* The caller has made sure that no other close is under way: whoever takes `is_open` down writes the frame.
+ */
 static weft_status close_here(weft_connection *connection, uint16_t code, const char *reason, size_t length,
                               uint32_t timeout_ms)
 {
@@ -222,6 +231,7 @@ static weft_status close_here(weft_connection *connection, uint16_t code, const 
     weft_status status = write_close(connection, code, reason, length);
     if (status != WEFT_OK) return status;
     connection->state = WEFT__CONNECTION_CLOSING;
+    weft__connection_stop_sending(connection);
     weft__timer_stop(&connection->timer);
     if (timeout_ms != WEFT_NO_TIMEOUT)
         weft__loop_start_timer(connection->loop, &connection->timer, timeout_ms);
@@ -249,6 +259,7 @@ static weft_status post_close(weft_connection *connection, uint16_t code, const 
         weft__free(letter);
         return WEFT_ECLOSED;
     }
+    atomic_store_explicit(&connection->may_send, false, memory_order_release);
     letter->mail.open = open_close_mail;
     letter->connection = weft_connection_retain(connection);
     letter->timeout_ms = timeout_ms;

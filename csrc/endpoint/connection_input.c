@@ -73,7 +73,8 @@ static size_t deliver(weft_connection *connection, uint8_t *bytes, size_t length
         weft__session_next(&connection->session, &event, bytes + used, length - used, &taken);
         used += taken;
         if (event.type == WEFT_EVENT_NONE) {
-            if (taken) connection->last_activity_ms = weft__loop_now(connection->loop); /* a part of something */
+            if (taken)
+                connection->last_activity_ms = weft__loop_now(connection->loop); /* a part of something */
             break;
         }
         take_event(connection, &event);

@@ -76,7 +76,8 @@ static weft_status send_here(weft_connection *connection, weft_message_type type
 {
     const weft__plan *plan = connection->plan;
     connection->last_activity_ms = weft__loop_now(connection->loop);
-    size_t frame_length = length < plan->session.max_frame_size ? length : (size_t)plan->session.max_frame_size;
+    size_t frame_length =
+        length < plan->session.max_frame_size ? length : (size_t)plan->session.max_frame_size;
     bool is_gathered = frame_length >= GATHER_FROM && plan->session.role == WEFT_SERVER;
     weft_status status = is_gathered ? send_gathered(connection, type, bytes, length)
                                      : send_copied(connection, type, bytes, length);
@@ -86,7 +87,6 @@ static weft_status send_here(weft_connection *connection, weft_message_type type
 weft_status weft__connection_write_control(weft_connection *connection, weft_opcode opcode,
                                            const uint8_t *bytes, size_t length)
 {
-    if (connection->state != WEFT__CONNECTION_OPEN) return WEFT_ECLOSED;
     weft__buffer *output = weft__stream_output(connection->stream);
     if (!output) return WEFT_ENOMEM;
     return weft__session_write_control(&connection->session, output, opcode, bytes, length);
@@ -140,11 +140,20 @@ typedef struct frame_mail {
     uint8_t bytes[];
 } frame_mail;
 
+/* A peer that has sent its close frame still gets what is written until ours goes out: a service that answers
+ * asynchronously is not cut off from the messages that came before. */
+static bool may_send(const weft_connection *connection)
+{
+    bool takes =
+        connection->state == WEFT__CONNECTION_OPEN || connection->state == WEFT__CONNECTION_ANSWERING;
+    return takes && weft__session_can_send(&connection->session);
+}
+
 /* On the loop; the limit has been looked at. */
 static weft_status dispatch(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes,
                             size_t length)
 {
-    if (connection->state != WEFT__CONNECTION_OPEN) return WEFT_ECLOSED;
+    if (!may_send(connection)) return WEFT_ECLOSED;
     bool is_control = opcode >= WEFT_OPCODE_CLOSE;
     return is_control ? control_here(connection, opcode, bytes, length)
                       : send_here(connection, (weft_message_type)opcode, bytes, length);
@@ -168,7 +177,7 @@ static void open_frame_mail(weft_loop *loop, weft__mail *mail)
 
 static weft_status post(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes, size_t length)
 {
-    if (!weft_connection_is_open(connection)) return WEFT_ECLOSED;
+    if (!atomic_load_explicit(&connection->may_send, memory_order_acquire)) return WEFT_ECLOSED;
     frame_mail *letter = weft__alloc(sizeof *letter + length);
     if (!letter) return WEFT_ENOMEM;
     /* First taken, then looked at: of senders that meet here none passes the limit on the other's back. */
@@ -199,11 +208,12 @@ static weft_status send_frame(weft_connection *connection, weft_opcode opcode, c
                               size_t length)
 {
     if (!weft_loop_is_current(connection->loop)) return post(connection, opcode, bytes, length);
-    if (connection->state != WEFT__CONNECTION_OPEN) return WEFT_ECLOSED;
-    size_t wire_length = weft__session_wire_length(&connection->session, length);
+    if (!may_send(connection)) return WEFT_ECLOSED;
+    size_t waiting = waiting_here(connection);
     bool is_kept_apart = opcode == WEFT_OPCODE_PONG; /* of those that wait only one is kept */
-    if (!is_kept_apart && is_too_much(connection->plan, waiting_here(connection), wire_length)) {
-        return WEFT_EBACKPRESSURE;
+    if (waiting && !is_kept_apart) {
+        size_t wire_length = weft__session_wire_length(&connection->session, length);
+        if (is_too_much(connection->plan, waiting, wire_length)) return WEFT_EBACKPRESSURE;
     }
     weft__turn_begin(connection->loop);
     weft_status status = dispatch(connection, opcode, bytes, length);

@@ -68,7 +68,8 @@ static void end_if_done(weft__site *site)
     weft__timer_stop(&site->deadline);
     weft__link_remove(&site->member.link);
     if (atomic_fetch_sub_explicit(&listener->open_sites, 1, memory_order_acq_rel) == 1) {
-        weft__router_detach_all(&listener->router); /* on_closed is the last call, so on_release comes before */
+        weft__router_detach_all(
+            &listener->router); /* on_closed is the last call, so on_release comes before */
         if (listener->config.on_closed) listener->config.on_closed(listener->config.context);
     }
     weft__listener_release(listener);

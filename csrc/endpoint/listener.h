@@ -13,9 +13,9 @@ typedef struct weft__site {
     bool is_alive; /* holds the listener */
     bool is_stopping;
     weft__acceptor *acceptor;
-    weft__link requests;    /* weft_request.link */
+    weft__link requests; /* weft_request.link */
     weft__connection_host host;
-    weft__timer deadline;   /* of a graceful stop */
+    weft__timer deadline; /* of a graceful stop */
     weft__loop_member member;
 
     /* any thread */

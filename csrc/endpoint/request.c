@@ -295,7 +295,8 @@ static void on_end(void *owner, weft_status status, const char *detail)
     /* An answer that is being decided may still go to a peer that has only ended its own direction. */
     if (status == WEFT_OK && request->state == WEFT__REQUEST_DECIDING) return;
     request->peer_ended = true;
-    bool is_owed_something = request->state == WEFT__REQUEST_LINGERING && weft__stream_unsent(request->stream);
+    bool is_owed_something =
+        request->state == WEFT__REQUEST_LINGERING && weft__stream_unsent(request->stream);
     if (status != WEFT_OK || !is_owed_something) vanish(request);
 }
 

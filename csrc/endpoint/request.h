@@ -26,7 +26,7 @@ struct weft_request {
     _Atomic size_t holders; /* the loop, and the application while it decides */
 
     /* loop thread only */
-    uint8_t state; /* a weft__request_state */
+    uint8_t state;   /* a weft__request_state */
     bool is_refused; /* over max_connections, and not counted there */
     bool peer_ended; /* while the last answer was still on its way */
     weft__stream *stream;

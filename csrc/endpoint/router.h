@@ -12,7 +12,7 @@ typedef struct weft__attached_route {
     weft_route route;
     weft_string *origins;            /* copies */
     _Atomic(weft__plan *) last_plan; /* of the last acceptance: the next one mostly says the same */
-    char path[];          /* closed by a NUL */
+    char path[];                     /* closed by a NUL */
 } weft__attached_route;
 
 /** The routes of one listener. Thread: any. */

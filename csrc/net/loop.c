@@ -237,7 +237,8 @@ static void shut_down(weft_loop *loop)
     size_t all = SIZE_MAX;
     run_tasks(loop, &all);
     abort_members(loop); /* what the letters and tasks have begun */
-    while (atomic_load_explicit(&loop->senders, memory_order_acquire) > 0) sched_yield();
+    while (atomic_load_explicit(&loop->senders, memory_order_acquire) > 0)
+        sched_yield();
     uv_close((uv_handle_t *)&loop->wake, on_own_handle_closed);
     uv_close((uv_handle_t *)&loop->alarm, on_own_handle_closed);
 }

@@ -302,12 +302,17 @@ static void take_frame(weft__session *session, weft_event *event, uint8_t *bytes
     begin_data_frame(session, event, &header);
 }
 
-/* The commonest frame of all, without the questions that only other frames answer: a short whole message from a client.
- * False when it is not that; then nothing was done. */
+/* The commonest frame of all, without the questions that only other frames answer: a short whole message from
+ * a client. False when it is not that; then nothing was done. */
 static bool take_short_message(weft__session *session, weft_event *event, uint8_t *bytes, size_t length,
                                size_t *used)
 {
-    enum { HEADER = 2 + 4, FINAL_TEXT = 0x81, FINAL_BINARY = 0x82, MASKED = 0x80 };
+    enum {
+        HEADER = 2 + 4,
+        FINAL_TEXT = 0x81,
+        FINAL_BINARY = 0x82,
+        MASKED = 0x80
+    };
     if (length < HEADER || session->config->role != WEFT_SERVER) return false;
     if (bytes[0] != FINAL_TEXT && bytes[0] != FINAL_BINARY) return false;
     size_t payload_length = bytes[1] ^ MASKED; /* unmasked and longer ones come out above 125 */

@@ -40,7 +40,8 @@ static inline void weft__mask_short(uint8_t *bytes, size_t length, const uint8_t
         word ^= wide;
         memcpy(bytes + i, &word, 8);
     }
-    for (; i < length; i++) bytes[i] ^= key[i & 3];
+    for (; i < length; i++)
+        bytes[i] ^= key[i & 3];
 }
 
 #endif

@@ -86,7 +86,9 @@ static uint8_t *put_frame(const weft__session *session, uint8_t *to, const weft_
 static weft_status write_short_message(weft__buffer *out, weft_message_type type, const uint8_t *bytes,
                                        size_t length)
 {
-    enum { FINAL = 0x80 };
+    enum {
+        FINAL = 0x80
+    };
     uint8_t *room = weft__buffer_reserve(out, 2 + length, SIZE_MAX);
     if (!room) return WEFT_ENOMEM;
     room[0] = (uint8_t)(FINAL | type);
@@ -101,7 +103,8 @@ weft_status weft__session_write_message(weft__session *session, weft__buffer *ou
 {
     if (!weft__session_can_send(session)) return WEFT_ECLOSED;
     bool is_short = length <= WEFT_CONTROL_PAYLOAD_MAX && length <= session->config->max_frame_size;
-    if (is_short && session->config->role == WEFT_SERVER) return write_short_message(out, type, bytes, length);
+    if (is_short && session->config->role == WEFT_SERVER)
+        return write_short_message(out, type, bytes, length);
     size_t wire_length = weft__session_wire_length(session, length);
     uint8_t *room = weft__buffer_reserve(out, wire_length, PTRDIFF_MAX);
     if (!room) return WEFT_ENOMEM;

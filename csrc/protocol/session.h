@@ -46,10 +46,11 @@ void weft__session_clear(weft__session *session);
 /** Gives the kept bytes of a cut frame back. */
 void weft__session_forget_pending(weft__session *session);
 
-/** True while messages may be sent. */
+/** True until our close frame: the peer's may still be answered by messages first (RFC 6455 section 5.5.1).
+ */
 static inline bool weft__session_can_send(const weft__session *session)
 {
-    return session->phase == WEFT__SESSION_OPEN;
+    return session->phase == WEFT__SESSION_OPEN || session->phase == WEFT__SESSION_CLOSE_RECEIVED;
 }
 
 /** True when messages of the peer are still to be read. */

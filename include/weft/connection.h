@@ -90,8 +90,8 @@ WEFT_API void weft_connection_release(weft_connection *connection);
 /**
  * Sends a message, cut into frames of max_frame_size. On the loop's thread the bytes are handed to the
  * system, or queued, before the turn ends; from elsewhere they are copied and sent in order. All or nothing:
- * WEFT_ECLOSED after a close frame, WEFT_EBACKPRESSURE over send_queue_limit, WEFT_EPAYLOAD for text that is
- * not UTF-8, WEFT_EINVAL for an unknown type, WEFT_ENOMEM. Thread: any.
+ * WEFT_ECLOSED once our close frame is out, WEFT_EBACKPRESSURE over send_queue_limit, WEFT_EPAYLOAD for text
+ * that is not UTF-8, WEFT_EINVAL for an unknown type, WEFT_ENOMEM. Thread: any.
  */
 WEFT_API weft_status weft_connection_send(weft_connection *connection, weft_message_type type,
                                           const uint8_t *bytes, size_t length);

@@ -85,12 +85,13 @@ WEFT_API weft_status weft_session_next(weft_session *session, weft_event *event,
 
 /**
  * Puts a message into the output, in frames of at most max_frame_size. Copies `bytes`.
- * Text must be UTF-8: WEFT_EPAYLOAD otherwise. WEFT_ECLOSED after a close frame, WEFT_ENOMEM.
+ * Text must be UTF-8: WEFT_EPAYLOAD otherwise. WEFT_ECLOSED after our close frame, WEFT_ENOMEM.
  */
 WEFT_API weft_status weft_session_send(weft_session *session, weft_message_type type, const uint8_t *bytes,
                                        size_t length);
 
-/** Puts a ping into the output. WEFT_ECONTROL over 125 bytes, WEFT_ECLOSED after a close frame, WEFT_ENOMEM.
+/** Puts a ping into the output. WEFT_ECONTROL over 125 bytes, WEFT_ECLOSED after our close frame,
+ * WEFT_ENOMEM.
  */
 WEFT_API weft_status weft_session_ping(weft_session *session, const uint8_t *bytes, size_t length);
 

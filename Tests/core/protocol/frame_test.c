@@ -107,7 +107,7 @@ static void test_a_header_written_is_read_back(void **state)
 
 typedef struct wrong_header {
     uint8_t bytes[WEFT_FRAME_HEADER_MAX];
-    size_t decided_at;   /* bytes that already show what is wrong */
+    size_t decided_at; /* bytes that already show what is wrong */
     weft_status status;
 } wrong_header;
 

@@ -7,11 +7,29 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-enum { FIN = 0x80, RSV1 = 0x40, RSV2 = 0x20, RSV3 = 0x10 };
-enum { TEXT = FIN | WEFT_OPCODE_TEXT, BINARY = FIN | WEFT_OPCODE_BINARY };
-enum { CLOSE = FIN | WEFT_OPCODE_CLOSE, PING = FIN | WEFT_OPCODE_PING, PONG = FIN | WEFT_OPCODE_PONG };
-enum { FIRST_TEXT = WEFT_OPCODE_TEXT, FIRST_BINARY = WEFT_OPCODE_BINARY };
-enum { MIDDLE = WEFT_OPCODE_CONTINUATION, LAST = FIN | WEFT_OPCODE_CONTINUATION };
+enum {
+    FIN = 0x80,
+    RSV1 = 0x40,
+    RSV2 = 0x20,
+    RSV3 = 0x10
+};
+enum {
+    TEXT = FIN | WEFT_OPCODE_TEXT,
+    BINARY = FIN | WEFT_OPCODE_BINARY
+};
+enum {
+    CLOSE = FIN | WEFT_OPCODE_CLOSE,
+    PING = FIN | WEFT_OPCODE_PING,
+    PONG = FIN | WEFT_OPCODE_PONG
+};
+enum {
+    FIRST_TEXT = WEFT_OPCODE_TEXT,
+    FIRST_BINARY = WEFT_OPCODE_BINARY
+};
+enum {
+    MIDDLE = WEFT_OPCODE_CONTINUATION,
+    LAST = FIN | WEFT_OPCODE_CONTINUATION
+};
 
 /* What the peer sends. */
 typedef struct wire {
@@ -34,7 +52,8 @@ static void put_header(wire *wire, uint8_t first, uint64_t length)
     uint8_t second = (uint8_t)(width == 0 ? length : width == 2 ? 126 : 127);
     const uint8_t start[2] = {first, wire->to == WEFT_SERVER ? second | 0x80 : second};
     put_bytes(wire, start, 2);
-    for (size_t i = width; i > 0; i--) put_bytes(wire, &(uint8_t){(uint8_t)(length >> 8 * (i - 1))}, 1);
+    for (size_t i = width; i > 0; i--)
+        put_bytes(wire, &(uint8_t){(uint8_t)(length >> 8 * (i - 1))}, 1);
     const uint8_t key[4] = {(uint8_t)wire->length, 0xFA, first, 0x3D};
     if (wire->to == WEFT_SERVER) put_bytes(wire, key, sizeof key);
 }
@@ -44,7 +63,8 @@ static void put_payload(wire *wire, const void *payload, size_t length)
     size_t start = wire->length;
     put_bytes(wire, payload, length);
     if (wire->to != WEFT_SERVER) return;
-    for (size_t i = 0; i < length; i++) wire->bytes[start + i] ^= wire->bytes[start - 4 + i % 4];
+    for (size_t i = 0; i < length; i++)
+        wire->bytes[start + i] ^= wire->bytes[start - 4 + i % 4];
 }
 
 static void put_frame(wire *wire, uint8_t first, const void *payload, size_t length)
@@ -208,9 +228,10 @@ static void test_fragments_become_one_message(void **state)
 static void test_control_frames_pass_inside_a_fragmented_message(void **state)
 {
     (void)state;
-    expect((frame[]){{FIRST_TEXT, "one "}, {PING, "1"}, {MIDDLE, ""}, {PONG, ""}, {PING, "2"}, {LAST, "text"},
-                     {0}},
-           "ping 1\npong \nping 2\ntext one text\n");
+    expect(
+        (frame[]){
+            {FIRST_TEXT, "one "}, {PING, "1"}, {MIDDLE, ""}, {PONG, ""}, {PING, "2"}, {LAST, "text"}, {0}},
+        "ping 1\npong \nping 2\ntext one text\n");
     expect((frame[]){{FIRST_TEXT, "\xE2"}, {PING, "\x82"}, {LAST, "\x82\xAC"}, {0}},
            "ping \x82\ntext \xE2\x82\xAC\n");
     expect((frame[]){{FIRST_TEXT, "never finished"}, {CLOSE, "\x03\xE8"}, {LAST, "dropped"}, {0}},
@@ -305,7 +326,8 @@ static void check_length(weft_role role, size_t length, size_t cut)
     }
     assert_int_equal(event.type, WEFT_EVENT_BINARY);
     assert_int_equal(event.length, length);
-    for (size_t i = 0; i < length; i++) assert_true(event.bytes[i] == (uint8_t)(i * 7));
+    for (size_t i = 0; i < length; i++)
+        assert_true(event.bytes[i] == (uint8_t)(i * 7));
     weft__session_clear(&session);
     free(bytes);
 }
@@ -341,7 +363,12 @@ static void test_control_frames_have_no_other_limit_than_their_own(void **state)
     (void)state;
     weft_session_config limits = config_for(WEFT_SERVER);
     limits.max_frame_size = limits.max_message_size = limits.max_fragments = 1;
-    expect_within(limits, (frame[]){{PING, "longer"}, {PONG, "than one"}, {CLOSE, "\x03\xE9" "going"}, {0}},
+    expect_within(limits,
+                  (frame[]){{PING, "longer"},
+                            {PONG, "than one"},
+                            {CLOSE, "\x03\xE9"
+                                    "going"},
+                            {0}},
                   "ping longer\npong than one\nclose 1001 going\n");
 }
 
@@ -410,17 +437,18 @@ static void test_text_may_be_cut_inside_a_character(void **state)
     (void)state;
     expect((frame[]){{TEXT, "\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x92\xA9"}, {0}},
            "text \xC3\xA9 \xE2\x82\xAC \xF0\x9F\x92\xA9\n");
-    expect((frame[]){{FIRST_TEXT, "\xF0"}, {MIDDLE, "\x9F"}, {MIDDLE, ""}, {MIDDLE, "\x92"}, {LAST, "\xA9"},
-                     {0}},
-           "text \xF0\x9F\x92\xA9\n");
+    expect(
+        (frame[]){
+            {FIRST_TEXT, "\xF0"}, {MIDDLE, "\x9F"}, {MIDDLE, ""}, {MIDDLE, "\x92"}, {LAST, "\xA9"}, {0}},
+        "text \xF0\x9F\x92\xA9\n");
 }
 
 static void test_text_that_is_not_utf_8_is_refused(void **state)
 {
     (void)state;
     static const char *const wrong[] = {
-        "\x80", "\xC0\x80", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF8\x88", "a\xFF",
-        "\xE2\x82", "\xF0\x9F\x92", "\xC3(", /* the first two of this line end too early */
+        "\x80",  "\xC0\x80", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF8\x88",
+        "a\xFF", "\xE2\x82", "\xF0\x9F\x92", "\xC3(", /* the first two of this line end too early */
     };
     for (size_t i = 0; i < COUNT(wrong); i++) {
         expect((frame[]){{TEXT, wrong[i]}, {TEXT, "dropped"}, {0}}, "failure 1007 EPAYLOAD\n");
@@ -457,7 +485,10 @@ static void test_close_frames_carry_a_code_and_a_reason_or_neither(void **state)
     snprintf(expected, sizeof expected, "close 4000 %s\n", longest + 2);
     expect((frame[]){{CLOSE, ""}, {TEXT, "dropped"}, {0}}, "close 1005 \n");
     expect((frame[]){{CLOSE, "\x03\xE8"}, {PING, "dropped"}, {0}}, "close 1000 \n");
-    expect((frame[]){{CLOSE, "\x03\xE9" "bye \xE2\x82\xAC"}, {CLOSE, ""}, {0}},
+    expect((frame[]){{CLOSE, "\x03\xE9"
+                             "bye \xE2\x82\xAC"},
+                     {CLOSE, ""},
+                     {0}},
            "close 1001 bye \xE2\x82\xAC\n");
     expect((frame[]){{CLOSE, longest}, {0}}, expected);
     expect((frame[]){{CLOSE, "\x03"}, {TEXT, "dropped"}, {0}}, "failure 1002 EPROTOCOL\n");
@@ -478,7 +509,7 @@ static void test_a_whole_message_is_lent_where_it_lies(void **state)
     weft__session session;
     weft__session_init(&session, &config);
     uint8_t bytes[] = {TEXT, 0x85, 0x37, 0xFA, 0x21, 0x3D, 0x7F, 0x9F, 0x4D, 0x51, 0x58, /* section 5.7 */
-                       PING, 0x80, 0, 0, 0, 0};
+                       PING, 0x80, 0,    0,    0,    0};
     size_t used;
     weft_event event;
     weft__session_next(&session, &event, bytes, sizeof bytes, &used);
@@ -554,7 +585,8 @@ static void test_running_out_of_memory_anywhere_fails_with_1011_and_leaks_nothin
         put_long_scenario(&wire);
         for (size_t cut = 0; cut <= wire.length; cut++) {
             size_t fail_at = 1;
-            while (!survives_failure(&wire, cut, fail_at)) fail_at++;
+            while (!survives_failure(&wire, cut, fail_at))
+                fail_at++;
             assert_true(fail_at > 1);
         }
     }

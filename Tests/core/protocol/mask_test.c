@@ -4,19 +4,26 @@
 
 #include <string.h>
 
-enum { LONGEST = 80, ALIGNMENTS = 16, ROOM = LONGEST + ALIGNMENTS + 1, UNTOUCHED = 0xEE };
+enum {
+    LONGEST = 80,
+    ALIGNMENTS = 16,
+    ROOM = LONGEST + ALIGNMENTS + 1,
+    UNTOUCHED = 0xEE
+};
 
 static const uint8_t key[4] = {0x37, 0xFA, 0x21, 0x3D};
 
 /* RFC 6455 section 5.3, as it is written there. */
 static void mask_by_bytes(uint8_t *to, const uint8_t *from, size_t length, uint64_t offset)
 {
-    for (size_t i = 0; i < length; i++) to[i] = from[i] ^ key[(offset + i) % 4];
+    for (size_t i = 0; i < length; i++)
+        to[i] = from[i] ^ key[(offset + i) % 4];
 }
 
 static void fill(uint8_t *bytes, size_t length)
 {
-    for (size_t i = 0; i < length; i++) bytes[i] = (uint8_t)(i * 31 + 7);
+    for (size_t i = 0; i < length; i++)
+        bytes[i] = (uint8_t)(i * 31 + 7);
 }
 
 /* Masks `length` bytes at `alignment` in a larger block, in both ways, and looks at the whole block. */
@@ -37,6 +44,10 @@ static void check_one(size_t length, size_t alignment, uint64_t offset)
 
     weft__mask(in_place + alignment, length, key, offset);
     assert_memory_equal(in_place + alignment, plain, length);
+
+    if (offset > 0) return;
+    weft__mask_short(in_place + alignment, length, key);
+    assert_memory_equal(in_place, expected, ROOM);
 }
 
 static void test_every_length_alignment_and_offset_equals_the_byte_loop(void **state)
@@ -44,7 +55,8 @@ static void test_every_length_alignment_and_offset_equals_the_byte_loop(void **s
     (void)state;
     for (size_t length = 0; length <= LONGEST; length++) {
         for (size_t alignment = 0; alignment < ALIGNMENTS; alignment++) {
-            for (uint64_t offset = 0; offset < 8; offset++) check_one(length, alignment, offset);
+            for (uint64_t offset = 0; offset < 8; offset++)
+                check_one(length, alignment, offset);
         }
     }
 }
@@ -53,7 +65,8 @@ static void test_offsets_beyond_32_bits_keep_the_key_in_step(void **state)
 {
     (void)state;
     static const uint64_t offsets[] = {UINT32_MAX, UINT64_C(0x100000001), INT64_MAX, UINT64_MAX - 1};
-    for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) check_one(37, 1, offsets[i]);
+    for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++)
+        check_one(37, 1, offsets[i]);
 }
 
 static void test_a_copy_leaves_its_source_alone(void **state)

@@ -75,7 +75,8 @@ static void check_message(weft_role role, uint64_t max_frame_size, size_t length
     endpoint_init(&reader, role == WEFT_CLIENT ? WEFT_SERVER : WEFT_CLIENT, max_frame_size);
     uint8_t *message = malloc(length ? length : 1);
     assert_non_null(message);
-    for (size_t i = 0; i < length; i++) message[i] = (uint8_t)(i * 13 + 1);
+    for (size_t i = 0; i < length; i++)
+        message[i] = (uint8_t)(i * 13 + 1);
 
     size_t wire_length = weft__session_wire_length(&from.session, length);
     weft_status status = weft__session_write_message(&from.session, &from.out, WEFT_BINARY, message, length);
@@ -141,7 +142,8 @@ static void test_only_the_last_frame_is_final_and_short(void **state)
 {
     (void)state;
     for (size_t limit = 1; limit <= 20; limit++) {
-        for (size_t length = 0; length <= 64; length++) check_frames(length, limit);
+        for (size_t length = 0; length <= 64; length++)
+            check_frames(length, limit);
     }
 }
 
@@ -170,7 +172,9 @@ static void test_a_message_too_long_for_the_wire_is_refused(void **state)
 static void test_a_client_masks_every_frame_with_a_new_key(void **state)
 {
     (void)state;
-    enum { FRAMES = 64 };
+    enum {
+        FRAMES = 64
+    };
     uint8_t keys[FRAMES][4];
     endpoint from;
     endpoint_init(&from, WEFT_CLIENT, 1);
@@ -187,7 +191,8 @@ static void test_a_client_masks_every_frame_with_a_new_key(void **state)
         weft_frame_header header;
         take_frame(&from, &header);
         memcpy(keys[i], header.mask, 4);
-        for (int j = 0; j < i; j++) equal += memcmp(keys[i], keys[j], 4) == 0;
+        for (int j = 0; j < i; j++)
+            equal += memcmp(keys[i], keys[j], 4) == 0;
     }
     assert_true(equal < 2);
     endpoint_clear(&from);
@@ -275,7 +280,8 @@ static void test_close_frames_carry_code_and_reason_and_no_byte_more(void **stat
 {
     (void)state;
     char reason[WEFT_CLOSE_REASON_MAX];
-    for (size_t i = 0; i < sizeof reason; i++) reason[i] = (char)('a' + i % 26);
+    for (size_t i = 0; i < sizeof reason; i++)
+        reason[i] = (char)('a' + i % 26);
     for (size_t length = 0; length <= sizeof reason; length++) {
         endpoint from;
         endpoint_init(&from, length & 1 ? WEFT_CLIENT : WEFT_SERVER, 65536);

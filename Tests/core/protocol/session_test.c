@@ -141,10 +141,14 @@ static void test_the_closing_handshake_is_over_when_both_frames_went(void **stat
         assert_int_equal(event.close_code, 3000);
         assert_int_equal(event.length, 6);
         assert_memory_equal(event.bytes, "enough", 6);
-        assert_int_equal(weft_session_send(second, WEFT_BINARY, NULL, 0), WEFT_ECLOSED);
+        /* RFC 6455 section 5.5.1: what was on its way may still be sent before the answer. */
+        assert_int_equal(weft_session_send(second, WEFT_BINARY, NULL, 0), WEFT_OK);
+        assert_int_equal(carry(second, first, &event), WEFT_EVENT_BINARY);
+        event.close_code = 3000;
         assert_false(weft_session_is_over(second));
         assert_int_equal(weft_session_close(second, event.close_code, NULL, 0), WEFT_OK);
         assert_true(weft_session_is_over(second));
+        assert_int_equal(weft_session_send(second, WEFT_BINARY, NULL, 0), WEFT_ECLOSED);
         assert_int_equal(carry(second, first, &event), WEFT_EVENT_CLOSE);
         assert_true(weft_session_is_over(first));
         assert_int_equal(weft_session_close(first, 1000, NULL, 0), WEFT_ECLOSED);
@@ -365,7 +369,9 @@ static void trickle(weft_session *session, const uint8_t *bytes, size_t length, 
 /* The wire of a long text, a long ping, a binary message and a pong; the caller frees it. */
 static uint8_t *long_wire(size_t *length)
 {
-    enum { LENGTH = 200000 };
+    enum {
+        LENGTH = 200000
+    };
     uint8_t *message = calloc(1, LENGTH);
     assert_non_null(message);
     weft_session *sender = session_of(WEFT_CLIENT);
@@ -442,8 +448,8 @@ static bool converse(counting_allocator *counter, size_t fail_at)
     weft_session_config config;
     weft_session_config_init(&config);
     weft_session *server = NULL;
-    uint8_t bytes[] = {0x01, 0x81, 0, 0, 0, 0, 'a', 0x89, 0x81, 0, 0, 0, 0, 'p', 0x80, 0x81, 0, 0, 0, 0, 'b',
-                       0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8};
+    uint8_t bytes[] = {0x01, 0x81, 0, 0, 0, 0,   'a',  0x89, 0x81, 0, 0, 0, 0,    'p', 0x80,
+                       0x81, 0,    0, 0, 0, 'b', 0x88, 0x82, 0,    0, 0, 0, 0x03, 0xE8};
     weft_status worst = weft_session_new(&server, &config);
     for (size_t i = 0; server && i < sizeof bytes; i++) {
         weft_event event;
@@ -470,7 +476,8 @@ static void test_running_out_of_memory_anywhere_is_reported_and_leaks_nothing(vo
     (void)state;
     counting_allocator counter;
     size_t fail_at = 1;
-    while (!converse(&counter, fail_at)) fail_at++;
+    while (!converse(&counter, fail_at))
+        fail_at++;
     assert_true(fail_at > 4);
 }
 

@@ -122,7 +122,8 @@ static size_t encode(uint8_t out[4], uint32_t point)
 {
     size_t length = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
     static const uint8_t lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
-    for (size_t i = length - 1; i > 0; i--, point >>= 6) out[i] = (uint8_t)(0x80 | (point & 0x3F));
+    for (size_t i = length - 1; i > 0; i--, point >>= 6)
+        out[i] = (uint8_t)(0x80 | (point & 0x3F));
     out[0] = (uint8_t)(lead[length] | point);
     return length;
 }
@@ -186,8 +187,8 @@ static void test_truncated_characters_are_unfinished_rather_than_wrong(void **st
 {
     (void)state;
     static const char *const cases[] = {
-        "\xC2", "\xDF", "\xE0", "\xE0\xA0", "\xED", "\xED\x9F", "\xEF\xBF",
-        "\xF0", "\xF0\x90", "\xF0\x90\x80", "\xF4", "\xF4\x8F", "\xF4\x8F\xBF", "text \xE2\x82",
+        "\xC2", "\xDF",     "\xE0",         "\xE0\xA0", "\xED",     "\xED\x9F",     "\xEF\xBF",
+        "\xF0", "\xF0\x90", "\xF0\x90\x80", "\xF4",     "\xF4\x8F", "\xF4\x8F\xBF", "text \xE2\x82",
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         size_t length = strlen(cases[i]);
@@ -201,7 +202,9 @@ static void test_truncated_characters_are_unfinished_rather_than_wrong(void **st
 static void test_a_wrong_byte_is_found_at_every_place_of_a_long_text(void **state)
 {
     (void)state;
-    enum { LENGTH = 100 };
+    enum {
+        LENGTH = 100
+    };
     for (size_t start = 0; start < 9; start++) {
         for (size_t place = 0; place < LENGTH - start; place++) {
             uint8_t bytes[LENGTH];
@@ -233,6 +236,23 @@ static void test_a_wrong_text_stays_wrong(void **state)
     assert_int_equal(weft__utf8_continue(wrong, NULL, 0), WEFT__UTF8_INVALID);
 }
 
+static void test_short_ascii_is_told_from_text_with_any_other_byte(void **state)
+{
+    (void)state;
+    uint8_t text[130];
+    memset(text, 'a', sizeof text);
+    for (size_t length = 0; length <= sizeof text; length++) {
+        bool is_short = length >= 8 && length <= 125;
+        assert_int_equal(weft__utf8_is_short_ascii(text, length), is_short);
+        for (size_t wrong = 0; wrong < length; wrong++) {
+            text[wrong] = 0xFF;
+            assert_false(weft__utf8_is_short_ascii(text, length));
+            assert_false(weft__utf8_is_valid(text, length));
+            text[wrong] = 'a';
+        }
+    }
+}
+
 static void test_no_bytes_are_valid(void **state)
 {
     (void)state;
@@ -251,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_a_wrong_byte_is_found_at_every_place_of_a_long_text),
         cmocka_unit_test(test_long_texts_are_judged_the_same_however_they_are_cut),
         cmocka_unit_test(test_a_wrong_text_stays_wrong),
+        cmocka_unit_test(test_short_ascii_is_told_from_text_with_any_other_byte),
         cmocka_unit_test(test_no_bytes_are_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
