@@ -91,7 +91,8 @@ public final class Listener: Sendable {
     }
 
     private func attach(_ route: Route, at path: String) throws(WebSocketError) {
-        guard path == "*" || (path.hasPrefix("/") && !path.contains(where: { "?# \t\r\n\0".contains($0) })) else {
+        let isPath = path.hasPrefix("/") && path.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && !"?#".utf8.contains($0) }
+        guard isPath || path == "*" else {
             throw WebSocketError(.invalidConfiguration, "\"\(path)\" is not a path such as /ws")
         }
         try state.withLock { state throws(WebSocketError) in

@@ -33,14 +33,10 @@ struct Connect: AsyncParsableCommand {
 
     private func talk() async throws {
         let client = try await Client(url, configuration: try configuration())
-        try await withThrowingTaskGroup { group in
-            group.addTask { try await printMessages(of: client) }
-            group.addTask { try await sendLines(to: client) }
-            // The input ends with a close, which ends the messages; the server's end ends both.
-            try await group.next()
-            if !client.isOpen { group.cancelAll() }
-            try await group.waitForAll()
-        }
+        // The end of the input closes the connection, which ends the messages. When the server ends first, the
+        // sending is cancelled here; why it ended is what the messages throw.
+        async let _ = sendLines(to: client)
+        try await printMessages(of: client)
     }
 
     private func configuration() throws -> ClientConfiguration {
