@@ -57,13 +57,13 @@ struct weft_connection {
 
     /* loop thread only */
     uint8_t state; /* a weft__connection_state */
-    bool is_paused;
-    bool is_delivering;  /* inside deliver(): no second one on the stack */
-    bool is_told_closed; /* on_close was called */
-    bool holds_close;
-    bool awaits_pong;     /* of keep-alive */
-    bool peer_ended;      /* the peer's direction of TCP is over */
-    bool resets;          /* TCP ends with a reset */
+    bool is_paused : 1;
+    bool is_delivering : 1;  /* inside deliver(): no second one on the stack */
+    bool is_told_closed : 1; /* on_close was called */
+    bool holds_close : 1;
+    bool awaits_pong : 1; /* of keep-alive */
+    bool peer_ended : 1;  /* the peer's direction of TCP is over */
+    bool resets : 1;      /* TCP ends with a reset */
     uint16_t answer_code; /* of the held answer */
     uint32_t last_unsent; /* low bits; a change shows that the peer still takes bytes */
     weft__stream *stream;

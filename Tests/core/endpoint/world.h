@@ -44,6 +44,9 @@ struct world {
     bool keeps_requests;     /* the test answers later */
     bool is_quiet;           /* no echo */
 
+    bool has_listeners_loops; /* the library opens them; else the world has one, whose end can be waited for */
+    weft_loop *loop;
+
     weft_listener *listener;
     uint16_t port;
 
@@ -314,6 +317,12 @@ static inline void world_init(world *world)
 /* Listens with one route at "/". */
 static inline weft_status world_try_listen(world *world)
 {
+    bool needs_loop = !world->has_listeners_loops && !world->listening.loops;
+    if (needs_loop && weft_loop_open(&world->loop) != WEFT_OK) return WEFT_ENOMEM;
+    if (needs_loop) {
+        world->listening.loops = &world->loop;
+        world->listening.loop_count = 1;
+    }
     weft_path_route entry = {"/", &world->route};
     world->listening.routes = &entry;
     world->listening.route_count = 1;
@@ -347,6 +356,7 @@ static inline weft_client_config world_calling(world *world, weft_loop *loop, co
 static inline void world_clear(world *world)
 {
     weft_connection_release(world->connection);
+    weft_loop_close(world->loop);
     pthread_mutex_destroy(&world->mutex);
     pthread_cond_destroy(&world->changed);
 }

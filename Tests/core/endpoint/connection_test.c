@@ -1,0 +1,287 @@
+#include "endpoint/world.h"
+
+#include "endpoint/connection.h"
+
+#include <sys/resource.h>
+
+/* -- settings -------------------------------------------------------------------------------------- */
+
+static void test_settings_out_of_range_are_refused(void **state)
+{
+    (void)state;
+    weft_connection_config defaults;
+    weft_connection_config_init(&defaults);
+    weft_connection_config wrong[] = {defaults, defaults, defaults, defaults, defaults, defaults, defaults};
+    wrong[0].max_frame_size = 0;
+    wrong[1].max_message_size = 0;
+    wrong[2].max_fragments = 0;
+    wrong[3].keep_alive_timeout_ms = 0;
+    wrong[4].close_timeout_ms = 0;
+    wrong[5].send_queue_limit = 0;
+    wrong[6].size++;
+    weft_service service;
+    weft_service_init(&service);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        weft__plan *plan;
+        assert_int_equal(weft__plan_new(&plan, WEFT_SERVER, &service, &wrong[i]), WEFT_EINVAL);
+        assert_null(plan);
+    }
+}
+
+static void test_plans_that_say_the_same_are_one(void **state)
+{
+    (void)state;
+    counting_allocator counter;
+    allocator_count(&counter);
+    _Atomic(weft__plan *) kept = NULL;
+    weft_service service;
+    weft_service_init(&service);
+    weft_connection_config config;
+    weft_connection_config_init(&config);
+    weft__plan *plans[5];
+    assert_int_equal(weft__plan_share(&plans[0], &kept, WEFT_SERVER, &service, NULL), WEFT_OK);
+    assert_int_equal(weft__plan_share(&plans[1], &kept, WEFT_SERVER, &service, &config), WEFT_OK);
+    assert_ptr_equal(plans[0], plans[1]);
+    config.idle_timeout_ms = 5;
+    assert_int_equal(weft__plan_share(&plans[2], &kept, WEFT_SERVER, &service, &config), WEFT_OK);
+    assert_ptr_not_equal(plans[1], plans[2]);
+    service.on_open = world_on_open;
+    assert_int_equal(weft__plan_share(&plans[3], &kept, WEFT_SERVER, &service, &config), WEFT_OK);
+    assert_ptr_not_equal(plans[2], plans[3]);
+    counter.fail_at = counter.requests + 1;
+    config.idle_timeout_ms = 6;
+    assert_int_equal(weft__plan_share(&plans[4], &kept, WEFT_SERVER, &service, &config), WEFT_ENOMEM);
+    assert_null(plans[4]);
+    for (int i = 0; i < 4; i++) weft__plan_release(plans[i]);
+    weft__plan_release(kept);
+    allocator_restore(&counter);
+}
+
+static void test_a_handle_tells_about_its_connection(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world_listen(&world);
+    int one = peer_open(world.port);
+    world_await(&world, OPEN, 1);
+    weft_connection *first = weft_connection_retain(world.connection);
+    int two = peer_open(world.port);
+    world_await(&world, OPEN, 2);
+    assert_true(weft_connection_is_open(first));
+    assert_int_not_equal(weft_connection_id(first), weft_connection_id(world.connection));
+    assert_int_equal(weft_connection_subprotocol(first).length, 0);
+    assert_non_null(weft_connection_loop(first));
+    close(one);
+    world_await(&world, RELEASE, 1);
+    assert_false(weft_connection_is_open(first));
+    assert_int_equal(weft_connection_buffered_amount(first), 0);
+    weft_connection_release(first);
+    weft_connection_release(NULL);
+    close(two);
+    world_end(&world);
+}
+
+/* -- time ------------------------------------------------------------------------------------------ */
+
+static void test_on_idle_comes_again(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.settings.idle_timeout_ms = 20;
+    world.settings.keep_alive_interval_ms = 8; /* its pings and pongs are no activity */
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    while (world_count(&world, IDLE) < 3) {
+        int first_byte;
+        uint8_t payload[125];
+        if (!peer_is_readable(peer, 5)) continue;
+        size_t length = peer_read_frame(peer, &first_byte, payload, sizeof payload);
+        assert_int_equal(first_byte, FIN | PING);
+        peer_send_frame(peer, FIN | PONG, payload, length);
+    }
+    close(peer);
+    world_await(&world, RELEASE, 1);
+    assert_int_equal(world.counts[GOT_PONG], 0);
+    world_end(&world);
+}
+
+static void test_activity_postpones_on_idle(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.settings.idle_timeout_ms = 2000;
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    for (int i = 0; i < 30; i++) {
+        peer_send_text(peer, "busy");
+        peer_expect_text(peer, "busy");
+        poll(NULL, 0, 5);
+    }
+    assert_int_equal(world_count(&world, IDLE), 0);
+    close(peer);
+    world_end(&world);
+}
+
+static void test_a_silent_peer_is_lost_after_its_ping(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.settings.keep_alive_interval_ms = 30;
+    world.settings.keep_alive_timeout_ms = 50;
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    uint8_t payload[125];
+    int first_byte;
+    peer_read_frame(peer, &first_byte, payload, sizeof payload);
+    assert_int_equal(first_byte, FIN | PING);
+    world_await(&world, RELEASE, 1);
+    world_expect_story(&world, "uoecr");
+    assert_int_equal(world.error, WEFT_ETIMEDOUT);
+    assert_string_equal(world.detail, "no pong in 0.05 s");
+    assert_int_equal(world.close_code, 1006);
+    close(peer);
+    world_end(&world);
+}
+
+static void pause_now(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)world;
+    (void)request;
+    weft_connection_pause(connection);
+}
+
+static void resume_task(weft_loop *loop, void *context)
+{
+    (void)loop;
+    weft_connection_resume(context);
+}
+
+/* A connection that does not read cannot hear pongs. */
+static void test_a_pause_is_not_the_peers_silence(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.settings.keep_alive_interval_ms = 20;
+    world.settings.keep_alive_timeout_ms = 20;
+    world.deeds[OPEN] = pause_now;
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    world_await(&world, OPEN, 1);
+    poll(NULL, 0, 200);
+    assert_int_equal(world_count(&world, CLOSED), 0);
+    peer_send_text(peer, "kept");
+    weft_loop_post(weft_connection_loop(world.connection), resume_task, world.connection);
+    world_await(&world, MESSAGE, 1);
+    close(peer);
+    world_end(&world);
+}
+
+/* -- memory ---------------------------------------------------------------------------------------- */
+
+static void echo(void *context, weft_connection *connection, weft_message_type type, const uint8_t *bytes,
+                 size_t length)
+{
+    (void)context;
+    weft_connection_send(connection, type, bytes, length);
+}
+
+static void exchange(int peer, const uint8_t *frame, size_t length, int times)
+{
+    uint8_t answer[22];
+    for (int i = 0; i < times; i++) {
+        peer_send(peer, frame, length);
+        peer_read(peer, answer, sizeof answer);
+    }
+}
+
+static void test_an_echo_allocates_nothing_in_the_steady_state(void **state)
+{
+    (void)state;
+    counting_allocator counter;
+    allocator_count(&counter);
+    world world;
+    world_init(&world);
+    world.service.on_message = echo;
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    uint8_t frame[64];
+    size_t length = peer_write_frame(frame, FIN | TEXT, "twenty bytes of text", 20);
+    exchange(peer, frame, length, 100);
+    size_t before = counter.requests;
+    exchange(peer, frame, length, 10000);
+    assert_int_equal(counter.requests, before);
+    close(peer);
+    world_end(&world);
+    allocator_restore(&counter);
+}
+
+enum {
+    IDLE_CONNECTIONS = 400,
+    IDLE_BYTES = 640 /* what an open connection may hold that does nothing */
+};
+
+/* What the listener alone holds, when nothing is left of former connections. */
+static size_t settled_bytes(const counting_allocator *counter)
+{
+    size_t last = 0;
+    for (int quiet = 0; quiet < 20; quiet++) {
+        poll(NULL, 0, 2);
+        if (counter->bytes != last) quiet = 0;
+        last = counter->bytes;
+    }
+    return last;
+}
+
+static void test_an_idle_connection_holds_little(void **state)
+{
+    (void)state;
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur < 2 * IDLE_CONNECTIONS + 50) skip();
+    counting_allocator counter;
+    allocator_count(&counter);
+    world world;
+    world_init(&world);
+    world.service.on_open = NULL;
+    world.service.on_close = NULL;
+    world.service.on_message = echo;
+    world_listen(&world);
+    close(peer_open(world.port)); /* what a loop and a route get with their first connection is theirs */
+    world_await(&world, RELEASE, 1);
+    size_t alone = settled_bytes(&counter);
+    int peers[IDLE_CONNECTIONS];
+    for (int i = 0; i < IDLE_CONNECTIONS; i++) {
+        peers[i] = peer_open(world.port);
+        peer_send_text(peers[i], "hello");
+        peer_expect_text(peers[i], "hello");
+    }
+    size_t together = settled_bytes(&counter) - alone;
+    print_message("an idle connection holds %.1f bytes\n", (double)together / (double)IDLE_CONNECTIONS);
+    assert_true(together <= (size_t)IDLE_BYTES * IDLE_CONNECTIONS);
+    for (int i = 0; i < IDLE_CONNECTIONS; i++) close(peers[i]);
+    world_await(&world, RELEASE, IDLE_CONNECTIONS + 1);
+    world.counts[OPEN] = world.counts[CLOSED] = world.counts[RELEASE]; /* not counted here */
+    world_end(&world);
+    allocator_restore(&counter);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_settings_out_of_range_are_refused),
+        cmocka_unit_test(test_plans_that_say_the_same_are_one),
+        cmocka_unit_test(test_a_handle_tells_about_its_connection),
+        cmocka_unit_test(test_on_idle_comes_again),
+        cmocka_unit_test(test_activity_postpones_on_idle),
+        cmocka_unit_test(test_a_silent_peer_is_lost_after_its_ping),
+        cmocka_unit_test(test_a_pause_is_not_the_peers_silence),
+        cmocka_unit_test(test_an_echo_allocates_nothing_in_the_steady_state),
+        cmocka_unit_test(test_an_idle_connection_holds_little),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
