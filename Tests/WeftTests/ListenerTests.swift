@@ -1,1 +1,320 @@
 import Testing
+import Weft
+
+@Suite("Listener", .timeLimit(.minutes(2)))
+struct ListenerTests {
+    // MARK: Start
+
+    @Test("Port 0 means an ephemeral port, read back from localAddress after start()")
+    func ephemeralPort() async throws {
+        let listener = try Listener(port: 0, configuration: .local)
+        #expect(listener.localAddress == nil)
+        try await listener.start()
+        let address = try #require(listener.localAddress)
+        #expect(address.host == "127.0.0.1")
+        #expect((1...65535).contains(address.port))
+        try await listener.immediateStop()
+    }
+
+    @Test("init binds nothing; start() on a port in use names address and cause")
+    func portInUse() async throws {
+        try await serve(Echo()) { first in
+            let second = try Listener(port: first.port, configuration: .local)
+            let error = try await failure(WebSocketError.self) { try await second.start() }
+            #expect(error.code == .addressUnavailable)
+            #expect(error.message.contains("127.0.0.1"))
+            #expect(error.message.contains("\(first.port)"))
+            #expect(error.message.contains("address in use"))
+        }
+    }
+
+    @Test("An address of another machine is unavailable")
+    func foreignAddress() async throws {
+        var configuration = ListenerConfiguration.local
+        configuration.host = "192.0.2.1"
+        let listener = try Listener(port: 0, configuration: configuration)
+        let error = try await failure(WebSocketError.self) { try await listener.start() }
+        #expect(error.code == .addressUnavailable)
+        #expect(error.message.contains("192.0.2.1"))
+    }
+
+    @Test("A listener whose start() failed may start again")
+    func startAfterFailure() async throws {
+        let port = try await serve(Echo()) { first in
+            let second = try Listener(port: first.port, configuration: .local)
+            await #expect(throws: WebSocketError.self) { try await second.start() }
+            return (first.port, second)
+        }
+        try await port.1.start()
+        #expect(port.1.port == port.0)
+        try await port.1.immediateStop()
+    }
+
+    @Test("A listener starts only once and stops only after its start")
+    func lifeInOrder() async throws {
+        let listener = try Listener(port: 0, configuration: .local)
+        #expect(
+            try await failure(WebSocketError.self) { try await listener.gracefulStop() }.code == .invalidState
+        )
+        #expect(
+            try await failure(WebSocketError.self) { try await listener.immediateStop() }.code
+                == .invalidState)
+        try await listener.start()
+        #expect(try await failure(WebSocketError.self) { try await listener.start() }.code == .invalidState)
+        try await listener.immediateStop()
+        #expect(try await failure(WebSocketError.self) { try await listener.start() }.code == .invalidState)
+    }
+
+    @Test("Stopping twice is fine")
+    func stopTwice() async throws {
+        try await serve(Echo()) { listener in
+            async let first: Void = listener.gracefulStop()
+            async let second: Void = listener.immediateStop()
+            _ = try await (first, second)
+        }
+    }
+
+    // MARK: Services
+
+    @Test("The same path twice is an error, before and after start()")
+    func duplicatePath() async throws {
+        let listener = try Listener(port: 0, configuration: .local)
+        func attach() throws { try listener.attach(at: "/ws") { _ in Echo() } }
+        try attach()
+        #expect(try await failure(WebSocketError.self) { try attach() }.code == .duplicatePath)
+        try await listener.start()
+        let error = try await failure(WebSocketError.self) { try attach() }
+        #expect(error.code == .duplicatePath)
+        #expect(error.message.contains("/ws"))
+        try listener.detach(path: "/ws")
+        try attach()
+        try await listener.immediateStop()
+    }
+
+    @Test("Detaching what is not attached is an error")
+    func notAttached() async throws {
+        let listener = try Listener(port: 0, configuration: .local)
+        let error = try await failure(WebSocketError.self) { try listener.detach(path: "/none") }
+        #expect(error.code == .notAttached)
+        #expect(error.message.contains("/none"))
+    }
+
+    @Test(
+        "A path begins with a slash and has no query",
+        arguments: ["", "ws", "/a?b", "/a#b", "/a b", "/a\n", "/a\0"])
+    func badPath(path: String) async throws {
+        let listener = try Listener(port: 0, configuration: .local)
+        let error = try await failure(WebSocketError.self) { try listener.attach(at: path) { _ in Echo() } }
+        #expect(error.code == .invalidConfiguration)
+    }
+
+    @Test("A service attached while the listener runs is reachable at once")
+    func attachWhileRunning() async throws {
+        let nothing: (Listener) -> Void = { _ in }
+        try await withListener(attach: nothing) { listener in
+            #expect(try await handshakeStatus(listener.url()) == 404)
+            try listener.attach(at: "/ws") { _ in Echo() }
+            let client = try await Client(listener.url())
+            try await client.writeTextMessage("here")
+            #expect(try await client.readTextMessage() == "here")
+        }
+    }
+
+    @Test("After detach new upgrades get 404 at once and existing connections go on")
+    func detachWhileRunning() async throws {
+        try await serve(Echo()) { listener in
+            let client = try await Client(listener.url())
+            try listener.detach(path: "/ws")
+            #expect(try await handshakeStatus(listener.url()) == 404)
+            try await client.writeTextMessage("still here")
+            #expect(try await client.readTextMessage() == "still here")
+        }
+    }
+
+    @Test("Paths are compared exactly; the star takes every path that nothing else has")
+    func star() async throws {
+        func name(_ name: String) -> Recorder {
+            Recorder { caller, event in if event == .open { try await caller.writeTextMessage(name) } }
+        }
+        let (exact, rest) = (name("exact"), name("rest"))
+        let attach: (Listener) throws -> Void = { listener in
+            try listener.attach(at: "/ws") { _ -> Upgrade in Upgrade(exact) }
+            try listener.attach(at: "*") { _ -> Upgrade in Upgrade(rest) }
+        }
+        try await withListener(attach: attach) { listener in
+            for (path, answer) in [("/ws?q=1", "exact"), ("/ws/", "rest"), ("/WS", "rest"), ("/", "rest")] {
+                let client = try await Client(listener.url(path))
+                #expect(try await client.readTextMessage() == answer, "at \(path)")
+            }
+        }
+    }
+
+    // MARK: Stop
+
+    @Test("gracefulStop sends 1001 to every connection and waits for the closing handshakes")
+    func gracefulStop() async throws {
+        let service = Recorder()
+        try await serve(service) { listener in
+            let peers = [try await RawPeer.upgrade(listener.port), try await RawPeer.upgrade(listener.port)]
+            #expect(try await service.next(2) == [.open, .open])
+            let stopped = Channel<Int>()
+            async let stop: Void = {
+                try await listener.gracefulStop()
+                stopped.send(listener.connectionCount)
+            }()
+            for peer in peers { #expect(try await peer.readFrame().closeCode == 1001) }
+            #expect(listener.connectionCount == 2)
+            for peer in peers { try await peer.send(.close(1001)) }
+            #expect(try await stopped.next() == 0)
+            try await stop
+            #expect(try await service.next(2) == [.close(.goingAway, ""), .close(.goingAway, "")])
+        }
+    }
+
+    @Test("gracefulStop drops at the timeout what is left")
+    func gracefulStopTimeout() async throws {
+        let service = Recorder()
+        try await serve(service) { listener in
+            let silent = try await RawPeer.upgrade(listener.port)
+            #expect(try await service.events.next() == .open)
+            try await listener.gracefulStop(timeout: .milliseconds(50))
+            #expect(listener.connectionCount == 0)
+            #expect(try await silent.readFrame().closeCode == 1001)
+            #expect(try await silent.readToEnd().isEmpty)
+            while case let event = try await service.events.next() {
+                if case .close(let code, _) = event {
+                    #expect(code == .abnormalClosure)
+                    break
+                }
+            }
+        }
+    }
+
+    @Test("gracefulStop accepts no more and lets an upgrade in progress finish")
+    func gracefulStopDuringUpgrade() async throws {
+        let (isAsked, mayDecide) = (Channel<Void>(), Gate())
+        let service = Recorder()
+        let attach: (Listener) throws -> Void = { listener in
+            try listener.attach(at: "/ws") { _ -> Upgrade in
+                isAsked.send(())
+                await mayDecide.pass()
+                return Upgrade(service)
+            }
+        }
+        try await withListener(attach: attach) { listener in
+            let url = listener.url()
+            let connecting = Task { try await Client(url) }
+            try await isAsked.next()
+            async let stop: Void = listener.gracefulStop()
+            while (try? await RawPeer.connect(listener.port)) != nil { await Task.yield() }
+            mayDecide.open()
+            let client = try await connecting.value
+            let error = try await failure(WebSocketError.self) { _ = try await client.readMessage() }
+            #expect(error.closeCode == .goingAway)
+            try await stop
+            #expect(try await service.next(2) == [.open, .close(.goingAway, "")])
+        }
+    }
+
+    @Test("immediateStop aborts every connection and each service gets onClose with 1006")
+    func immediateStop() async throws {
+        let service = Recorder()
+        try await serve(service) { listener in
+            var peers: [RawPeer] = []
+            for _ in 0..<3 { peers.append(try await RawPeer.upgrade(listener.port)) }
+            #expect(try await service.next(3) == [.open, .open, .open])
+            try await listener.immediateStop()
+            #expect(listener.connectionCount == 0)
+            for peer in peers { #expect(try await peer.readToEnd().isEmpty) }
+            for _ in 0..<3 {
+                guard case .close(let code, _) = try await service.events.next() else {
+                    Issue.record("not a close")
+                    continue
+                }
+                #expect(code == .abnormalClosure)
+            }
+        }
+    }
+
+    @Test("run() serves until its task is cancelled and then stops gracefully")
+    func run() async throws {
+        let service = Recorder()
+        let listener = try Listener(port: 0, configuration: .local)
+        try listener.attach(at: "/ws") { _ -> Upgrade in Upgrade(service) }
+        let task = Task { try await listener.run() }
+        try await eventually { listener.localAddress != nil }
+        let client = try await Client(listener.url())
+        task.cancel()
+        let error = try await failure(WebSocketError.self) { _ = try await client.readMessage() }
+        #expect(error.closeCode == .goingAway)
+        try await task.value
+        #expect(listener.connectionCount == 0)
+    }
+
+    @Test("run() throws what start() throws")
+    func runFails() async throws {
+        try await serve(Echo()) { first in
+            let second = try Listener(port: first.port, configuration: .local)
+            let error = try await failure(WebSocketError.self) { try await second.run() }
+            #expect(error.code == .addressUnavailable)
+        }
+    }
+
+    @Test("Dropping the last reference stops the listener at once")
+    func dropped() async throws {
+        func connectAndDrop() async throws -> Client {
+            let listener = try Listener(port: 0, configuration: .local)
+            try listener.attach(at: "/ws") { _ in Echo() }
+            try await listener.start()
+            return try await Client(listener.url())
+        }
+        let client = try await connectAndDrop()
+        let error = try await failure(WebSocketError.self) { _ = try await client.readMessage() }
+        #expect(error.code == .connectionLost)
+    }
+
+    // MARK: Many
+
+    @Test("connectionCount tells the open connections")
+    func connectionCount() async throws {
+        try await serve(Echo()) { listener in
+            #expect(listener.connectionCount == 0)
+            let first = try await Client(listener.url())
+            let second = try await Client(listener.url())
+            #expect(listener.connectionCount == 2)
+            try await first.close()
+            try await eventually { listener.connectionCount == 1 }
+            try await second.close()
+            try await eventually { listener.connectionCount == 0 }
+        }
+    }
+
+    @Test("Several threads serve connections alike")
+    func threads() async throws {
+        var configuration = ListenerConfiguration.local
+        configuration.threads = 3
+        try await serve(Echo(), on: configuration) { listener in
+            let url = listener.url()
+            try await withThrowingTaskGroup { group in
+                for number in 0..<24 {
+                    group.addTask {
+                        let client = try await Client(url)
+                        try await client.writeTextMessage("\(number)")
+                        #expect(try await client.readTextMessage() == "\(number)")
+                        try await client.close()
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+}
+
+/// The status with which an upgrade is refused.
+func handshakeStatus(_ url: String, _ configuration: ClientConfiguration = .init()) async throws -> Int? {
+    let error = try await failure(WebSocketError.self) {
+        _ = try await Client(url, configuration: configuration)
+    }
+    #expect(error.code == .invalidHandshake)
+    return error.httpResponse?.status.code
+}
