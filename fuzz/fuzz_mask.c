@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GUARD = 0xEE, ALIGNMENTS = 64 };
+enum {
+    GUARD = 0xEE,
+    ALIGNMENTS = 64
+};
 
 static void check(const uint8_t *plain, size_t length, const uint8_t key[4], uint64_t offset,
                   size_t alignment)
@@ -15,7 +18,8 @@ static void check(const uint8_t *plain, size_t length, const uint8_t key[4], uin
     memset(expected, GUARD, total);
     memset(in_place, GUARD, total);
     memset(copied, GUARD, total);
-    for (size_t i = 0; i < length; i++) expected[alignment + i] = plain[i] ^ key[(offset + i) % 4];
+    for (size_t i = 0; i < length; i++)
+        expected[alignment + i] = plain[i] ^ key[(offset + i) % 4];
 
     if (length) memcpy(in_place + alignment, plain, length);
     weft__mask(in_place + alignment, length, key, offset);
@@ -34,7 +38,9 @@ static void check(const uint8_t *plain, size_t length, const uint8_t key[4], uin
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    enum { CHOICES = 4 + 8 + 1 };
+    enum {
+        CHOICES = 4 + 8 + 1
+    };
     if (size < CHOICES) return 0;
     uint64_t offset;
     memcpy(&offset, data + 4, sizeof offset);

@@ -6,7 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHOICES = 6, WHOLE = 0, BYTE_BY_BYTE = 1 };
+enum {
+    CHOICES = 6,
+    WHOLE = 0,
+    BYTE_BY_BYTE = 1
+};
 
 static void add(weft__buffer *log, const void *bytes, size_t length)
 {

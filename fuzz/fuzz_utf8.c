@@ -3,7 +3,10 @@
 
 #include <stdlib.h>
 
-enum { NOWHERE = -1, LONGEST = 1024 /* each input is read once for each of its bytes */ };
+enum {
+    NOWHERE = -1,
+    LONGEST = 1024 /* each input is read once for each of its bytes */
+};
 
 /* The bytes of the character at the front of `bytes`, 0 when more are needed; `*wrong` is the place of the
  * first byte after which no character of RFC 3629 section 3 is possible. */
@@ -38,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > LONGEST) return 0;
     size_t at = 0, used = 1;
     long wrong = NOWHERE;
-    while (at < size && used > 0) at += used = decode_one(data + at, size - at, &wrong);
+    while (at < size && used > 0)
+        at += used = decode_one(data + at, size - at, &wrong);
     size_t wrong_at = wrong == NOWHERE ? SIZE_MAX : at + (size_t)wrong;
 
     weft__utf8_state whole = run(WEFT__UTF8_COMPLETE, data, size), state = WEFT__UTF8_COMPLETE;

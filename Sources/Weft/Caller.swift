@@ -75,11 +75,13 @@ extension Caller {
 
     // MARK: Writing
 
-    /// Sends a text message, in frames of at most `maxFrameSize`. Messages of concurrent writers never interleave.
+    /// Sends a text message, in frames of at most `maxFrameSize`. Messages of concurrent writers never
+    /// interleave.
     ///
     /// Returns once the bytes are handed to the system or few wait for it; waits while many do.
     ///
-    /// - Throws: ``WebSocketError`` `.connectionClosed`, `.connectionLost`, `.backpressure` (over `sendQueueLimit`).
+    /// - Throws: ``WebSocketError`` `.connectionClosed`, `.connectionLost`, `.backpressure` (over
+    ///   `sendQueueLimit`).
     public func writeTextMessage(_ text: String) async throws {
         try send(text)
         if handle.isOverHighWater { try await handle.waitUntilWritable() }
@@ -137,7 +139,8 @@ extension Caller {
         try handle.ping(data)
     }
 
-    /// Sends a pong, asked for or not. Of pongs that wait for a slow reader only the newest is kept (RFC 6455 §5.5.3).
+    /// Sends a pong, asked for or not. Of pongs that wait for a slow reader only the newest is kept (RFC 6455
+    /// §5.5.3).
     ///
     /// - Throws: ``WebSocketError`` `.controlFrameTooLong` for more than 125 bytes, and nothing is sent.
     public func pong(_ data: [UInt8] = []) async throws {
@@ -157,8 +160,8 @@ extension Caller {
     ///   - statusCode: nil sends an empty close frame.
     ///   - reason: At most 123 bytes of UTF-8.
     ///   - timeout: Until TCP is dropped without the answer; negative waits for ever.
-    /// - Throws: ``WebSocketError`` `.closeTimedOut`; `.invalidConfiguration` for a reserved code or a long reason, and
-    ///   nothing is sent; `.connectionClosed` when a close frame was sent or received already.
+    /// - Throws: ``WebSocketError`` `.closeTimedOut`; `.invalidConfiguration` for a reserved code or a long
+    ///   reason, and nothing is sent; `.connectionClosed` when a close frame was sent or received already.
     public func close(
         statusCode: CloseCode? = .normalClosure, reason: String? = nil, timeout: Duration = .seconds(60)
     ) async throws {

@@ -9,8 +9,8 @@ public import HTTPTypes
 /// try await client.close()
 /// ```
 ///
-/// Pings are answered and close frames handled whether or not somebody reads. Messages wait in a bounded queue; when it is
-/// full, the server is held back. Dropping the last reference drops the connection.
+/// Pings are answered and close frames handled whether or not somebody reads. Messages wait in a bounded
+/// queue; when it is full, the server is held back. Dropping the last reference drops the connection.
 public final class Client: WebSocketClient {
     public let caller: Caller
     /// The server's answer to the opening handshake.
@@ -22,7 +22,8 @@ public final class Client: WebSocketClient {
     ///
     /// - Parameter url: `ws://host[:port]/path?query`.
     /// - Throws: ``WebSocketError`` `.invalidURL`, `.invalidConfiguration`, `.nameResolution`, `.connectionRefused`,
-    ///   `.invalidHandshake` (with the server's answer, if there is one), `.handshakeTimedOut`, `.connectionLost`;
+    /// `.invalidHandshake` (with the server's answer, if there is one), `.handshakeTimedOut`,
+    /// `.connectionLost`;
     ///   `CancellationError`.
     public init(_ url: String, configuration: ClientConfiguration = .init()) async throws {
         let eventLoop = try (configuration.eventLoops ?? .shared).next()
@@ -43,7 +44,8 @@ public final class Client: WebSocketClient {
     ///   `.connectionClosed` or `.connectionLost` when all messages are read and the connection is over;
     ///   `CancellationError`, and no message is lost.
     public func readTextMessage() async throws -> String {
-        guard case .text(let text) = try await read(fits: { if case .text = $0 { true } else { false } }) else {
+        guard case .text(let text) = try await read(fits: { if case .text = $0 { true } else { false } })
+        else {
             throw WebSocketError(.unexpectedMessageType, "a text message was to be read")
         }
         return text
@@ -51,7 +53,8 @@ public final class Client: WebSocketClient {
 
     /// The next message, which must be binary. Errors as ``readTextMessage()``.
     public func readBinaryMessage() async throws -> [UInt8] {
-        guard case .binary(let data) = try await read(fits: { if case .binary = $0 { true } else { false } }) else {
+        guard case .binary(let data) = try await read(fits: { if case .binary = $0 { true } else { false } })
+        else {
             throw WebSocketError(.unexpectedMessageType, "a binary message was to be read")
         }
         return data
@@ -62,8 +65,8 @@ public final class Client: WebSocketClient {
         try await read(fits: { _ in true })
     }
 
-    /// All messages from now on. The sequence ends when the connection is closed with 1000 or 1001 and throws when
-    /// it ends in another way.
+    /// All messages from now on. The sequence ends when the connection is closed with 1000 or 1001 and throws
+    /// when it ends in another way.
     public var messages: Messages { Messages(client: self) }
 
     private func read(fits: (Message) -> Bool) async throws -> Message {

@@ -1,6 +1,7 @@
 public import HTTPTypes
 
-/// A plain HTTP request beside the WebSockets of a port, such as for a page or a health check. It has no body.
+/// A plain HTTP request beside the WebSockets of a port, such as for a page or a health check. It has no
+/// body.
 public struct HTTPServiceRequest: Sendable {
     /// Method, path with query, authority and header fields.
     public let head: HTTPRequest

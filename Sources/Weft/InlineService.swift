@@ -1,7 +1,9 @@
-/// What happens on a connection, as plain callbacks on its event loop: the fast path for code that never blocks.
+/// What happens on a connection, as plain callbacks on its event loop: the fast path for code that never
+/// blocks.
 ///
-/// The callbacks are those of ``Service`` without `async`. For each kind of message implement one of the two: the
-/// one that gets a `String` or an array, or the one that borrows the message from the receive buffer and copies nothing.
+/// The callbacks are those of ``Service`` without `async`. For each kind of message implement one of the two:
+/// the one that gets a `String` or an array, or the one that borrows the message from the receive buffer and
+/// copies nothing.
 ///
 /// ```swift
 /// struct Echo: InlineService {

@@ -39,8 +39,8 @@ public final class Listener: Sendable {
 
     // MARK: Services
 
-    /// Puts a service at a path, before or after ``start()``. The path begins with `/` and is compared exactly; `"*"` takes
-    /// every path that nothing else has.
+    /// Puts a service at a path, before or after ``start()``. The path begins with `/` and is compared
+    /// exactly; `"*"` takes every path that nothing else has.
     ///
     /// - Throws: ``WebSocketError`` `.duplicatePath`, `.invalidConfiguration`.
     public func attach(_ service: some UpgradeService, at path: String = "/") throws(WebSocketError) {
@@ -91,7 +91,8 @@ public final class Listener: Sendable {
     }
 
     private func attach(_ route: Route, at path: String) throws(WebSocketError) {
-        let isPath = path.hasPrefix("/") && path.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && !"?#".utf8.contains($0) }
+        let isPath =
+            path.hasPrefix("/") && path.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && !"?#".utf8.contains($0) }
         guard isPath || path == "*" else {
             throw WebSocketError(.invalidConfiguration, "\"\(path)\" is not a path such as /ws")
         }
@@ -99,7 +100,9 @@ public final class Listener: Sendable {
             guard state.routes[path] == nil else {
                 throw WebSocketError(.duplicatePath, "\(path) has a service already")
             }
-            if case .running(let bridge) = state.phase { try WebSocketError.check(bridge.attach(route, at: path)) }
+            if case .running(let bridge) = state.phase {
+                try WebSocketError.check(bridge.attach(route, at: path))
+            }
             state.routes[path] = route
         }
     }
@@ -132,8 +135,8 @@ public final class Listener: Sendable {
         }
     }
 
-    /// Stops to accept, lets requests that are being decided finish, sends close 1001 to every connection, waits for the
-    /// closing handshakes, and drops what is left at the timeout.
+    /// Stops to accept, lets requests that are being decided finish, sends close 1001 to every connection,
+    /// waits for the closing handshakes, and drops what is left at the timeout.
     ///
     /// - Throws: ``WebSocketError`` `.invalidState` for a listener that was not started.
     public func gracefulStop(timeout: Duration = .seconds(30)) async throws(WebSocketError) {
@@ -188,5 +191,7 @@ private struct ClosureUpgradeService: UpgradeService {
 private struct ClosureHTTPService: HTTPService {
     let answer: @Sendable (HTTPServiceRequest) async throws -> HTTPServiceResponse
 
-    func respond(to request: HTTPServiceRequest) async throws -> HTTPServiceResponse { try await answer(request) }
+    func respond(to request: HTTPServiceRequest) async throws -> HTTPServiceResponse {
+        try await answer(request)
+    }
 }

@@ -12,8 +12,9 @@ public struct RequestLimits: Sendable, Hashable {
 public struct ListenerConfiguration: Sendable {
     /// An IPv4 or IPv6 address, or a name; `"::"` takes IPv4 too. Default `"0.0.0.0"`.
     public var host: String
-    /// From the start of a TCP connection, or the last answer on it, until a request is there. Zero turns it off; it may
-    /// not be negative. Default 120 s. Expiry while a request is arriving: 408. Bytes do not extend it.
+    /// From the start of a TCP connection, or the last answer on it, until a request is there. Zero turns it
+    /// off; it may not be negative. Default 120 s. Expiry while a request is arriving: 408. Bytes do not
+    /// extend it.
     public var timeout: Duration
     /// Value of the `Server` field on every HTTP answer; nil leaves it out.
     public var server: String?

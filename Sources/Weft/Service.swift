@@ -1,8 +1,9 @@
 /// What happens on a connection, as asynchronous callbacks.
 ///
-/// Callbacks of one connection come one at a time and in the order of arrival: ``onOpen(_:)`` first, ``onClose(_:_:_:)``
-/// exactly once and last. Those of different connections run concurrently. They start on the connection's event loop,
-/// so a callback that computes for long should hop elsewhere. While callbacks lag, the connection is not read.
+/// Callbacks of one connection come one at a time and in the order of arrival: ``onOpen(_:)`` first,
+/// ``onClose(_:_:_:)`` exactly once and last. Those of different connections run concurrently. They start on
+/// the connection's event loop, so a callback that computes for long should hop elsewhere. While callbacks
+/// lag, the connection is not read.
 ///
 /// A callback that throws ends its connection with close code 1011: ``onError(_:_:)`` gets the error.
 ///
@@ -26,8 +27,8 @@ public protocol Service: Sendable {
     func onPong(_ caller: Caller, _ data: [UInt8]) async throws
     /// No frame was read and none written for the configured `idleTimeout`; comes again each period.
     func onIdleTimeout(_ caller: Caller) async throws
-    /// The connection is closed: the peer's code, 1005 without one, 1006 without a close frame, or, after a violation,
-    /// the code that was sent. The peer's close frame is answered when this returns, or after 1 s.
+    /// The connection is closed: the peer's code, 1005 without one, 1006 without a close frame, or, after a
+    /// violation, the code that was sent. The peer's close frame is answered when this returns, or after 1 s.
     func onClose(_ caller: Caller, _ statusCode: CloseCode, _ reason: String) async throws
     /// A violation, a timeout, an I/O error, or what a callback threw. The close frame that is due has been
     /// sent; `onClose` follows. By default the error is logged.

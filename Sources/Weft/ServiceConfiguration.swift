@@ -1,5 +1,5 @@
-/// Which requests that carry an `Origin` may upgrade (RFC 6455 §10.2). Requests without one, as from programs,
-/// always may; others get 403.
+/// Which requests that carry an `Origin` may upgrade (RFC 6455 §10.2). Requests without one, as from
+/// programs, always may; others get 403.
 public enum AllowedOrigins: Sendable, Hashable {
     /// Scheme, host and port are the request's own.
     case sameOrigin
@@ -28,8 +28,8 @@ public struct ConnectionLimits: Sendable, Hashable {
     /// The longest frame accepted, and the size into which longer messages are cut, in payload bytes. Default
     /// 65536; 0 or less means the default.
     ///
-    /// Browsers send a message as one frame, whatever its size: raise this together with ``maxMessageSize`` where they
-    /// send more than 64 KiB.
+    /// Browsers send a message as one frame, whatever its size: raise this together with ``maxMessageSize``
+    /// where they send more than 64 KiB.
     public var maxFrameSize: Int
     /// The longest message accepted, assembled from its fragments, in bytes; at least 1. Default 1 MiB.
     public var maxMessageSize: Int
@@ -39,8 +39,8 @@ public struct ConnectionLimits: Sendable, Hashable {
     public var idleTimeout: Duration
     /// Pings to a silent peer; nil turns them off. Default 60 s and 30 s.
     public var keepAlive: KeepAlive?
-    /// Bytes that may wait for a peer that reads slowly; at least 1. Default 16 MiB. Over it a write fails with
-    /// `.backpressure` and nothing of it is sent; a message that finds nothing waiting may be larger.
+    /// Bytes that may wait for a peer that reads slowly; at least 1. Default 16 MiB. Over it a write fails
+    /// with `.backpressure` and nothing of it is sent; a message that finds nothing waiting may be larger.
     public var sendQueueLimit: Int
 }
 
@@ -85,8 +85,8 @@ extension ConnectionConfiguration {
 
 /// Settings of the connections that an upgrade service accepts.
 public struct ServiceConfiguration: ConnectionConfiguration, Sendable, Hashable {
-    /// The subprotocols that the service speaks. The first of the client's list that is among them is chosen; `"*"`
-    /// stands for any. Default none.
+    /// The subprotocols that the service speaks. The first of the client's list that is among them is chosen;
+    /// `"*"` stands for any. Default none.
     public var subProtocols: [String] = []
     /// Which web pages may connect. Default `.sameOrigin`.
     public var allowedOrigins: AllowedOrigins = .sameOrigin

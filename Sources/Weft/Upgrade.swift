@@ -47,7 +47,8 @@ public struct Upgrade: Sendable {
     /// Opens the connection.
     ///
     /// - Parameters:
-    ///   - headers: Further fields of the 101 answer. The handshake's own, and values with control characters, end the
+    /// - headers: Further fields of the 101 answer. The handshake's own, and values with control characters,
+    /// end the
     ///     request with 500 and an error in the log.
     ///   - subprotocol: One of those offered; nil leaves the choice to ``ServiceConfiguration/subProtocols``.
     public init(_ service: any Service, headers: HTTPFields = [:], subprotocol: String? = nil) {
@@ -82,8 +83,8 @@ public protocol UpgradeService: Sendable {
     /// Settings of the connections; read once, when the service is attached.
     var configuration: ServiceConfiguration { get }
 
-    /// Accepts by returning, refuses by throwing: an ``UpgradeError`` is the answer, any other error becomes a 500
-    /// without its text.
+    /// Accepts by returning, refuses by throwing: an ``UpgradeError`` is the answer, any other error becomes
+    /// a 500 without its text.
     func get(_ request: UpgradeRequest) async throws -> Upgrade
 }
 
@@ -135,7 +136,9 @@ enum QueryItems {
     }
 
     private static func hexadecimal(_ digits: Substring.UTF8View.SubSequence) -> UInt8? {
-        guard digits.count == 2, digits.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) else { return nil }
+        guard digits.count == 2, digits.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) else {
+            return nil
+        }
         return UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
     }
 }

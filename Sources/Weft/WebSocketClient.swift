@@ -37,7 +37,9 @@ extension WebSocketClient {
         try await caller.writeBinaryMessage(data)
     }
     /// The same without waiting, for code that is not asynchronous.
-    public func writeBinaryMessage(_ data: some Collection<UInt8>) throws { try caller.writeBinaryMessage(data) }
+    public func writeBinaryMessage(_ data: some Collection<UInt8>) throws {
+        try caller.writeBinaryMessage(data)
+    }
     /// See ``Caller/ping(_:)``.
     public func ping(_ data: [UInt8] = []) async throws { try await caller.ping(data) }
     /// See ``Caller/pong(_:)``.

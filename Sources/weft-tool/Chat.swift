@@ -19,7 +19,8 @@ final class ChatRoom: Sendable {
             do {
                 try member.writeTextMessage(text)
             } catch let error as WebSocketError where error.code == .backpressure {
-                try? member.close(statusCode: .policyViolation, reason: "reads too slowly", timeout: .seconds(5))
+                try? member.close(
+                    statusCode: .policyViolation, reason: "reads too slowly", timeout: .seconds(5))
             } catch {
                 leave(member)
             }

@@ -17,7 +17,9 @@ struct Connect: AsyncParsableCommand {
     @Flag(help: "Send lines as binary messages.")
     var binary = false
 
-    @Option(name: .customLong("header"), help: "A field for the request, as in 'Authorization: Bearer x'. May be repeated.")
+    @Option(
+        name: .customLong("header"),
+        help: "A field for the request, as in 'Authorization: Bearer x'. May be repeated.")
     var headers: [String] = []
 
     @Option(name: .customLong("subprotocol"), help: "A subprotocol to offer. May be repeated.")
@@ -33,8 +35,8 @@ struct Connect: AsyncParsableCommand {
 
     private func talk() async throws {
         let client = try await Client(url, configuration: try configuration())
-        // The end of the input closes the connection, which ends the messages. When the server ends first, the
-        // sending is cancelled here; why it ended is what the messages throw.
+        // The end of the input closes the connection, which ends the messages. When the server ends first,
+        // the sending is cancelled here; why it ended is what the messages throw.
         async let _ = sendLines(to: client)
         try await printMessages(of: client)
     }

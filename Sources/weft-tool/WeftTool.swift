@@ -3,7 +3,8 @@ import ArgumentParser
 @main
 struct WeftTool: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "weft", abstract: "WebSocket server and client.", subcommands: [Serve.self, Connect.self])
+        commandName: "weft", abstract: "WebSocket server and client.",
+        subcommands: [Serve.self, Connect.self])
 
     /// Without a subcommand there is nothing to do.
     func run() async throws {

@@ -47,7 +47,9 @@ extension ConnectionLimits {
     }
 
     static func check(_ name: String, _ value: Int, in range: ClosedRange<Int>) throws(WebSocketError) {
-        let limits = range.upperBound == .max ? "at least \(range.lowerBound)" : "in \(range.lowerBound) to \(range.upperBound)"
+        let limits =
+            range.upperBound == .max
+            ? "at least \(range.lowerBound)" : "in \(range.lowerBound) to \(range.upperBound)"
         try check(name, range.contains(value), "\(value) is not \(limits)")
     }
 

@@ -58,7 +58,9 @@ final class ConnectionHandle: Sendable {
         var port: UInt16 = 0
         var characters = [CChar](repeating: 0, count: 64)
         let count = characters.count
-        guard get(pointer, &characters, count, &port) == WEFT_OK else { return SocketAddress(host: "", port: 0) }
+        guard get(pointer, &characters, count, &port) == WEFT_OK else {
+            return SocketAddress(host: "", port: 0)
+        }
         let host = characters.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))
         return SocketAddress(host: String(decoding: host, as: UTF8.self), port: Int(port))
     }
@@ -90,7 +92,9 @@ final class ConnectionHandle: Sendable {
 
     private func writeError(_ status: weft_status) -> WebSocketError {
         guard status == WEFT_ECLOSED else {
-            return WebSocketError(status, status == WEFT_EBACKPRESSURE ? "the send queue is full: the peer reads too slowly" : "")
+            return WebSocketError(
+                status,
+                status == WEFT_EBACKPRESSURE ? "the send queue is full: the peer reads too slowly" : "")
         }
         return closedError
     }
@@ -106,7 +110,8 @@ final class ConnectionHandle: Sendable {
         }
         let reason = ending.reason.isEmpty ? "" : ": \(ending.reason)"
         return WebSocketError(
-            .connectionClosed, "the connection is closed with code \(ending.code)\(reason)", underlying: ending.error,
+            .connectionClosed, "the connection is closed with code \(ending.code)\(reason)",
+            underlying: ending.error,
             closeCode: ending.code)
     }
 
@@ -149,7 +154,8 @@ final class ConnectionHandle: Sendable {
         }
         guard reason.utf8.count <= Int(WEFT_CLOSE_REASON_MAX) else {
             throw WebSocketError(
-                .invalidConfiguration, "a close reason of \(reason.utf8.count) bytes is over \(WEFT_CLOSE_REASON_MAX)")
+                .invalidConfiguration,
+                "a close reason of \(reason.utf8.count) bytes is over \(WEFT_CLOSE_REASON_MAX)")
         }
         guard code != nil || reason.isEmpty else {
             throw WebSocketError(.invalidConfiguration, "a close reason needs a close code")
@@ -185,7 +191,10 @@ final class ConnectionHandle: Sendable {
     func finish(_ ending: Ending) {
         let waiters = state.withLock { state in
             state.ending = ending
-            defer { state.closeWaiters = []; state.writeWaiters = [] }
+            defer {
+                state.closeWaiters = []
+                state.writeWaiters = []
+            }
             return state.closeWaiters + state.writeWaiters
         }
         for waiter in waiters { waiter.resume() }
@@ -208,7 +217,8 @@ final class ConnectionHandle: Sendable {
         if eventLoop.isCurrent {
             body(pointer)
         } else {
-            _ = eventLoop.post { body(self.pointer) }  // refused only when the loop has ended every connection
+            // Refused only when the loop has ended every connection.
+            _ = eventLoop.post { body(self.pointer) }
         }
     }
 }

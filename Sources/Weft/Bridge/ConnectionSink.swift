@@ -1,7 +1,7 @@
 internal import CWeft
 
-/// What the core tells a connection. One object a connection; the core holds one retain on it, from before the connection
-/// is opened until `on_release`. All methods run on the connection's loop.
+/// What the core tells a connection. One object a connection; the core holds one retain on it, from before
+/// the connection is opened until `on_release`. All methods run on the connection's loop.
 class ConnectionSink {
     /// The caller, from `opened` on.
     private(set) var caller: Caller!
@@ -14,7 +14,8 @@ class ConnectionSink {
     init(makeCaller: @escaping (ConnectionHandle) -> Caller) { self.makeCaller = makeCaller }
 
     func opened() {}
-    func received(_ type: weft_message_type, _ bytes: UnsafeBufferPointer<UInt8>, _ connection: OpaquePointer) {}
+    func received(_ type: weft_message_type, _ bytes: UnsafeBufferPointer<UInt8>, _ connection: OpaquePointer)
+    {}
     func receivedPing(_ data: [UInt8]) {}
     func receivedPong(_ data: [UInt8]) {}
     func idled() {}
@@ -39,7 +40,8 @@ class ConnectionSink {
     }
 
     final func close(_ code: UInt16, _ reason: String, _ connection: OpaquePointer) {
-        let ending = Ending(code: CloseCode(code), reason: reason, error: error, isCloseTimeout: isCloseTimeout)
+        let ending = Ending(
+            code: CloseCode(code), reason: reason, error: error, isCloseTimeout: isCloseTimeout)
         caller.handle.finish(ending)
         closed(ending, connection)
     }

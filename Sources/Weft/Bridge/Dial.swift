@@ -8,7 +8,8 @@ struct Dialled: Sendable {
     let httpResponse: HTTPResponse?
 }
 
-/// One attempt of a client: holds the configuration for the core until `on_open` or `on_failure`, which end it.
+/// One attempt of a client: holds the configuration for the core until `on_open` or `on_failure`, which end
+/// it.
 final class Dial: @unchecked Sendable {
     // Unchecked: `sink` is used on the connection's loop alone, everything that changes is under the lock.
     private let sink: ConnectionSink
@@ -69,7 +70,8 @@ final class Dial: @unchecked Sendable {
         var client: OpaquePointer?
         do throws(WebSocketError) {
             try url.withView { url throws(WebSocketError) in
-                try configuration.subProtocols.joined(separator: ", ").withView { names throws(WebSocketError) in
+                try configuration.subProtocols.joined(separator: ", ").withView {
+                    names throws(WebSocketError) in
                     try configuration.customHeaders.withViews { fields, count throws(WebSocketError) in
                         config.url = url
                         config.subprotocols = names

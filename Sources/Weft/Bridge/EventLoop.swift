@@ -2,8 +2,8 @@ internal import CWeft
 
 /// One event loop and its thread, as a place where Swift tasks run.
 ///
-/// A job that is enqueued on the loop's own thread runs before the current turn's output is sent, so what a task
-/// writes leaves in the same system call as everything else.
+/// A job that is enqueued on the loop's own thread runs before the current turn's output is sent, so what a
+/// task writes leaves in the same system call as everything else.
 final class EventLoop: TaskExecutor {
     private let core: CoreHandle
 
@@ -32,7 +32,8 @@ final class EventLoop: TaskExecutor {
             pointer,
             { loop, job in
                 let eventLoop = EventLoop.of(loop!)
-                unsafeBitCast(job, to: UnownedJob.self).runSynchronously(on: eventLoop.asUnownedTaskExecutor())
+                unsafeBitCast(job, to: UnownedJob.self).runSynchronously(
+                    on: eventLoop.asUnownedTaskExecutor())
             }, job)
         // An executor has no way to refuse a job; where memory is out, Swift itself stops.
         precondition(status == WEFT_OK, "the event loop could not take a task: out of memory")

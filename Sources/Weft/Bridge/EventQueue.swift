@@ -58,8 +58,8 @@ final class EventQueue: Sendable {
         return mustPause
     }
 
-    /// Takes all events, if there are any. `batch` comes empty and gives its memory to the queue. True when the connection
-    /// may be read again.
+    /// Takes all events, if there are any. `batch` comes empty and gives its memory to the queue. True when
+    /// the connection may be read again.
     func take(into batch: inout [ServiceEvent]) -> Bool {
         state.withLock { state in
             swap(&batch, &state.events)

@@ -18,7 +18,9 @@ final class ListenerBridge: Sendable {
         let retained = Unmanaged.passRetained(end)
         var settings = configuration.coreValue(port: port)
         settings.context = retained.toOpaque()
-        settings.on_closed = { context in Unmanaged<ListenerEnd>.fromOpaque(context!).takeRetainedValue().reach() }
+        settings.on_closed = { context in
+            Unmanaged<ListenerEnd>.fromOpaque(context!).takeRetainedValue().reach()
+        }
         settings.loop_count = loops.count
         var opened: OpaquePointer?
         do throws(WebSocketError) {
@@ -71,7 +73,8 @@ final class ListenerBridge: Sendable {
     }
 
     var localAddress: SocketAddress {
-        SocketAddress(host: String(cString: weft_listener_host(pointer)), port: Int(weft_listener_port(pointer)))
+        SocketAddress(
+            host: String(cString: weft_listener_host(pointer)), port: Int(weft_listener_port(pointer)))
     }
 
     var connectionCount: Int { weft_listener_connection_count(pointer) }
@@ -121,7 +124,8 @@ private final class ListenerEnd: Sendable {
     }
 }
 
-private func withOptionalCString<Result>(_ text: String?, _ body: (UnsafePointer<CChar>?) -> Result) -> Result {
+private func withOptionalCString<Result>(_ text: String?, _ body: (UnsafePointer<CChar>?) -> Result) -> Result
+{
     guard let text else { return body(nil) }
     return text.withCString { body($0) }
 }

@@ -60,7 +60,8 @@ final class PendingRequest: Sendable {
 
     /// Opens the connection: from now on the core talks to `sink`.
     func accept(
-        _ sink: ConnectionSink, _ configuration: ServiceConfiguration, subprotocol: String?, headers: HTTPFields
+        _ sink: ConnectionSink, _ configuration: ServiceConfiguration, subprotocol: String?,
+        headers: HTTPFields
     ) throws(WebSocketError) {
         var limits = try configuration.limits.coreValue()
         var service = ConnectionSink.callbacks(pings: .sink)

@@ -126,7 +126,9 @@ final class Route: Sendable {
 
 extension HTTPFields {
     /// Lends strings as views for the time of the call.
-    static func withViews<Result>(of strings: [String], _ body: (UnsafeBufferPointer<weft_string>) -> Result) -> Result {
+    static func withViews<Result>(of strings: [String], _ body: (UnsafeBufferPointer<weft_string>) -> Result)
+        -> Result
+    {
         let bytes = strings.map { Array($0.utf8CString) }
         var views: [weft_string] = []
         func lend(_ index: Int) -> Result {

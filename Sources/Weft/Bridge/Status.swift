@@ -8,7 +8,8 @@ extension WebSocketError {
     }
 
     /// Throws unless the call worked.
-    static func check(_ status: weft_status, _ detail: @autoclosure () -> String = "") throws(WebSocketError) {
+    static func check(_ status: weft_status, _ detail: @autoclosure () -> String = "") throws(WebSocketError)
+    {
         if status != WEFT_OK { throw WebSocketError(status, detail()) }
     }
 

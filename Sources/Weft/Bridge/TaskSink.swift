@@ -11,7 +11,8 @@ final class TaskSink: ConnectionSink {
     override func received(
         _ type: weft_message_type, _ bytes: UnsafeBufferPointer<UInt8>, _ connection: OpaquePointer
     ) {
-        let event: ServiceEvent = type == WEFT_TEXT ? .text(String(validated: bytes)) : .binary([UInt8](bytes))
+        let event: ServiceEvent =
+            type == WEFT_TEXT ? .text(String(validated: bytes)) : .binary([UInt8](bytes))
         if queue.append(event) { weft_connection_pause(connection) }
     }
 
@@ -33,7 +34,8 @@ struct ServiceRun {
     let service: any Service
     let queue: EventQueue
 
-    /// Every suspension costs more than handling a small message does, so there is one only when nothing waits.
+    /// Every suspension costs more than handling a small message does, so there is one only when nothing
+    /// waits.
     func run() async {
         var batch: [ServiceEvent] = []
         var caller: Caller!

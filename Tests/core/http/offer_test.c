@@ -30,7 +30,7 @@ static void expect_request(const char *url_text, weft__upgrade_offer offer, cons
 
 #define REST                                                                                                 \
     "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: "     \
-                                                                           "13\r\n"
+    "13\r\n"
 
 static void test_the_request_of_the_rfc_is_written(void **state)
 {
