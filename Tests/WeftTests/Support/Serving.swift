@@ -36,24 +36,21 @@ func withListener<Result>(
 /// Runs a listener with one service at /ws.
 func serve<Result>(
     _ service: any Service, _ configuration: ServiceConfiguration = .init(),
-    on listener: ListenerConfiguration = .local, talk: (Listener) async throws -> Result
+    on listener: ListenerConfiguration = .local, _ talk: (Listener) async throws -> Result
 ) async throws -> Result {
-    try await withListener(
-        listener,
-        attach: {
-            try $0.attach(at: "/ws", configuration: configuration) { _ -> Upgrade in Upgrade(service) }
-        },
-        talk: talk)
+    let attach: (Listener) throws -> Void = { listener in
+        try listener.attach(at: "/ws", configuration: configuration) { _ -> Upgrade in Upgrade(service) }
+    }
+    return try await withListener(listener, attach: attach, talk)
 }
 
 /// Runs a listener with one inline service at /ws.
 func serve<Result>(
     _ service: any InlineService, _ configuration: ServiceConfiguration = .init(),
-    talk: (Listener) async throws -> Result
+    _ talk: (Listener) async throws -> Result
 ) async throws -> Result {
-    try await withListener(
-        attach: {
-            try $0.attach(at: "/ws", configuration: configuration) { _ -> Upgrade in Upgrade(service) }
-        },
-        talk: talk)
+    let attach: (Listener) throws -> Void = { listener in
+        try listener.attach(at: "/ws", configuration: configuration) { _ -> Upgrade in Upgrade(service) }
+    }
+    return try await withListener(attach: attach, talk)
 }
