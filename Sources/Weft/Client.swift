@@ -21,10 +21,9 @@ public final class Client: WebSocketClient {
     /// Connects.
     ///
     /// - Parameter url: `ws://host[:port]/path?query`.
-    /// - Throws: ``WebSocketError`` `.invalidURL`, `.invalidConfiguration`, `.nameResolution`, `.connectionRefused`,
-    /// `.invalidHandshake` (with the server's answer, if there is one), `.handshakeTimedOut`,
-    /// `.connectionLost`;
-    ///   `CancellationError`.
+    /// - Throws: ``WebSocketError`` `.invalidURL`, `.invalidConfiguration`, `.nameResolution`,
+    ///   `.connectionRefused`, `.invalidHandshake` (with the server's answer, if there is one),
+    ///   `.handshakeTimedOut`, `.connectionLost`; `CancellationError`.
     public init(_ url: String, configuration: ClientConfiguration = .init()) async throws {
         let eventLoop = try (configuration.eventLoops ?? .shared).next()
         let sink = ReaderSink { [logger = configuration.logger] handle in
@@ -40,8 +39,8 @@ public final class Client: WebSocketClient {
 
     /// The next message, which must be text.
     ///
-    /// - Throws: ``WebSocketError`` `.unexpectedMessageType` when it is binary, and it stays for the next read;
-    ///   `.connectionClosed` or `.connectionLost` when all messages are read and the connection is over;
+    /// - Throws: ``WebSocketError`` `.unexpectedMessageType` when it is binary, and it stays for the next
+    ///   read; `.connectionClosed` or `.connectionLost` when all messages are read and the connection is over;
     ///   `CancellationError`, and no message is lost.
     public func readTextMessage() async throws -> String {
         guard case .text(let text) = try await read(fits: { if case .text = $0 { true } else { false } })

@@ -28,7 +28,8 @@ public final class Listener: Sendable {
 
     /// Checks the configuration and binds nothing.
     ///
-    /// - Parameter port: From 0 to 65535; 0 lets the system choose, and ``localAddress`` tells after ``start()``.
+    /// - Parameter port: From 0 to 65535; 0 lets the system choose, and ``localAddress`` tells after
+    ///   ``start()``.
     /// - Throws: ``WebSocketError`` `.invalidConfiguration`, naming the setting that is out of range.
     public init(port: Int, configuration: ListenerConfiguration = .init()) throws(WebSocketError) {
         try ConnectionLimits.check("port", port, in: 0...65535)

@@ -7,8 +7,8 @@ struct Connect: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Connect to a server: lines typed are sent, messages are printed.",
         discussion: """
-            At the end of the input the connection is closed, and what the server sends until then is printed. \
-            Exit code 0 when the connection was closed with 1000 or 1001, 1 otherwise.
+            At the end of the input the connection is closed, and what the server sends until then is \
+            printed. Exit code 0 when the connection was closed with 1000 or 1001, 1 otherwise.
             """)
 
     @Argument(help: "As in ws://localhost:8080/ws.")

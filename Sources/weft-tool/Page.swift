@@ -32,7 +32,8 @@ let page = """
     <script>
     function wire(path, prefix) {
         const find = name => document.getElementById(prefix + name);
-        const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`);
+        const scheme = location.protocol === "https:" ? "wss" : "ws";
+        const socket = new WebSocket(`${scheme}://${location.host}${path}`);
         socket.onopen = () => find("state").textContent = "open";
         socket.onclose = event => find("state").textContent = `closed ${event.code} ${event.reason}`;
         socket.onmessage = event => {
