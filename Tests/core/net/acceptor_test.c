@@ -1,0 +1,125 @@
+#include "net/lab.h"
+
+#include <fcntl.h>
+#include <sched.h>
+
+static weft_status open_at(const char *host, uint16_t port, bool is_shared, bool is_first, int *out,
+                           weft__endpoint_address *bound, char *detail)
+{
+    weft__listen_address address = {
+        .host = host, .port = port, .backlog = 8, .is_shared = is_shared, .is_first = is_first};
+    return weft__listening_socket_open(out, bound, &address, detail, 128);
+}
+
+static void test_the_system_chooses_a_port(void **state)
+{
+    (void)state;
+    int listening;
+    weft__endpoint_address bound;
+    char detail[128];
+    assert_int_equal(open_at("127.0.0.1", 0, false, true, &listening, &bound, detail), WEFT_OK);
+    assert_string_equal(bound.host, "127.0.0.1");
+    assert_int_not_equal(bound.port, 0);
+    int peer = peer_connect(bound.port);
+    close(peer);
+    weft__listening_socket_close(listening);
+    weft__listening_socket_close(-1);
+}
+
+static void test_a_port_in_use_is_named(void **state)
+{
+    (void)state;
+    int first, second;
+    weft__endpoint_address bound, other;
+    char detail[128], expected[128];
+    assert_int_equal(open_at("127.0.0.1", 0, true, true, &first, &bound, detail), WEFT_OK);
+    snprintf(expected, sizeof expected, "cannot listen on 127.0.0.1:%u: address in use", (unsigned)bound.port);
+    assert_int_equal(open_at("127.0.0.1", bound.port, false, true, &second, &other, detail), WEFT_EADDRESS);
+    assert_int_equal(second, -1);
+    assert_string_equal(detail, expected);
+    /* Shared with itself only: the first of another group is refused, the next of this one is not. */
+    assert_int_equal(open_at("127.0.0.1", bound.port, true, true, &second, &other, detail), WEFT_EADDRESS);
+    assert_int_equal(open_at("127.0.0.1", bound.port, true, false, &second, &other, detail), WEFT_OK);
+    weft__listening_socket_close(first);
+    weft__listening_socket_close(second);
+}
+
+static void test_addresses_that_cannot_be(void **state)
+{
+    (void)state;
+    int listening;
+    weft__endpoint_address bound;
+    char detail[128];
+    assert_int_equal(open_at("192.0.2.1", 0, false, true, &listening, &bound, detail), WEFT_EADDRESS);
+    assert_string_equal(detail, "cannot listen on 192.0.2.1:0: not an address of this machine");
+    assert_int_equal(open_at("2001:db8::1", 9, false, true, &listening, &bound, detail), WEFT_EADDRESS);
+    assert_non_null(strstr(detail, "[2001:db8::1]:9"));
+    assert_int_equal(open_at("nobody.invalid", 0, false, true, &listening, &bound, detail), WEFT_ERESOLVE);
+    assert_non_null(strstr(detail, "nobody.invalid"));
+    assert_int_equal(listening, -1);
+}
+
+static void test_streams_are_accepted_until_the_stop(void **state)
+{
+    (void)state;
+    lab lab;
+    lab_open(&lab);
+    for (int i = 0; i < 20; i++) close(lab_connect(&lab, false));
+    uint16_t port = lab.port;
+    lab_close(&lab);
+    assert_int_equal(peer_try_connect(port, false), -1);
+}
+
+/* A peer that could not be taken for lack of memory is taken later, and the others with it. */
+static void test_accepting_survives_a_lack_of_memory(void **state)
+{
+    (void)state;
+    counting_allocator counter;
+    allocator_count(&counter);
+    lab lab;
+    lab_open(&lab);
+    counter.requests = 0;
+    counter.fail_at = 1;
+    int one = peer_connect(lab.port), two = peer_connect(lab.port);
+    while (counter.requests < 2) sched_yield(); /* refused, and refused again */
+    counter.fail_at = 0;
+    gate_await(&lab.accepted, 2);
+    close(one);
+    close(two);
+    lab_close(&lab);
+    allocator_restore(&counter);
+}
+
+static void start_on_no_socket(void *context)
+{
+    lab *lab = context;
+    int socket = open("/dev/null", 0);
+    weft__acceptor *acceptor;
+    /* Not a socket: it is closed all the same. */
+    assert_int_equal(weft__acceptor_start(&acceptor, lab->loop, socket, 8, lab_on_accept, lab), WEFT_ESYSTEM);
+    assert_null(acceptor);
+    assert_int_equal(close(socket), -1);
+    weft__acceptor_stop(NULL);
+}
+
+static void test_a_failed_start_closes_the_socket(void **state)
+{
+    (void)state;
+    lab lab;
+    lab_open(&lab);
+    on_loop(lab.loop, start_on_no_socket, &lab);
+    lab_close(&lab);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_system_chooses_a_port),
+        cmocka_unit_test(test_a_port_in_use_is_named),
+        cmocka_unit_test(test_addresses_that_cannot_be),
+        cmocka_unit_test(test_streams_are_accepted_until_the_stop),
+        cmocka_unit_test(test_accepting_survives_a_lack_of_memory),
+        cmocka_unit_test(test_a_failed_start_closes_the_socket),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
