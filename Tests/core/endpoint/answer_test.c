@@ -88,7 +88,8 @@ static void test_frames_behind_the_request_are_the_first(void **state)
     world_end(&world);
 }
 
-/* While the application decides we do not read, so a peer's end shows with the first byte that is read or sent. */
+/* While the application decides we do not read, so a peer's end shows with the first byte that is read or
+ * sent. */
 static void test_a_peer_that_left_before_the_answer_opens_or_releases(void **state)
 {
     (void)state;

@@ -9,7 +9,7 @@
 typedef struct script {
     int listening;
     uint16_t port;
-    const char *answer;  /* written after the request; "%s" stands for the right accept value; NULL: silence */
+    const char *answer; /* written after the request; "%s" stands for the right accept value; NULL: silence */
     const char *frames;
     size_t frames_length;
     char request[2048];
@@ -22,7 +22,8 @@ static int open_listening(int family, uint16_t port)
     if (listening < 0) return -1;
     struct sockaddr_in ipv4 = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_loopback};
+    struct sockaddr_in6 ipv6 = {
+        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_loopback};
     const struct sockaddr *address = family == AF_INET ? (struct sockaddr *)&ipv4 : (struct sockaddr *)&ipv6;
     socklen_t length = family == AF_INET ? sizeof ipv4 : sizeof ipv6;
     setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -104,7 +105,8 @@ static void world_init_client(world *world)
     assert_int_equal(weft_loop_open(&world->loop), WEFT_OK);
 }
 
-static weft_client *dial(world *world, const char *host, uint16_t port, const char *subprotocols, uint32_t timeout_ms)
+static weft_client *dial(world *world, const char *host, uint16_t port, const char *subprotocols,
+                         uint32_t timeout_ms)
 {
     char url[128], detail[256];
     snprintf(url, sizeof url, "ws://%s:%u/path?query", host, (unsigned)port);
@@ -125,7 +127,8 @@ static void expect_failure(world *world, weft_status status, const char *story)
 }
 
 /* What comes of a server that gives that answer. */
-static void expect_refusal(const char *answer, const char *subprotocols, uint16_t http_status, const char *body)
+static void expect_refusal(const char *answer, const char *subprotocols, uint16_t http_status,
+                           const char *body)
 {
     script script;
     start_script(&script, answer);
@@ -211,8 +214,8 @@ static void test_interim_answers_are_passed_over(void **state)
 {
     (void)state;
     char answer[512];
-    snprintf(answer, sizeof answer, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n%s",
-             good_answer);
+    snprintf(answer, sizeof answer,
+             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n%s", good_answer);
     script script;
     start_script(&script, answer);
     world world;
@@ -298,24 +301,33 @@ static void test_refusals_tell_status_and_body(void **state)
 {
     (void)state;
     expect_refusal("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone, and more", "", 404, "gone");
-    expect_refusal("HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngone\r\n0\r\n\r\n", "", 403, "");
+    expect_refusal("HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngone\r\n0\r\n\r\n", "",
+                   403, "");
     expect_refusal("HTTP/1.1 204 No Content\r\n\r\n", "", 204, "");
-    expect_refusal("HTTP/1.1 301 Moved\r\nLocation: ws://elsewhere/\r\nContent-Length: 0\r\n\r\n", "", 301, "");
+    expect_refusal("HTTP/1.1 301 Moved\r\nLocation: ws://elsewhere/\r\nContent-Length: 0\r\n\r\n", "", 301,
+                   "");
 }
 
 static void test_answers_that_break_the_handshake(void **state)
 {
     (void)state;
     expect_refusal("HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                   "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n", "", 101, "");
+                   "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n",
+                   "", 101, "");
     expect_refusal("HTTP/1.1 101 OK\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", "", 101, "");
     expect_refusal("HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n", "", 101, "");
-    expect_refusal("HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
-                   "Sec-WebSocket-Protocol: three\r\n\r\n", "one, two", 101, "");
-    expect_refusal("HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
-                   "Sec-WebSocket-Protocol: one\r\n\r\n", "", 101, "");
-    expect_refusal("HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
-                   "Sec-WebSocket-Extensions: permessage-unheard-of\r\n\r\n", "", 101, "");
+    expect_refusal(
+        "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
+        "Sec-WebSocket-Protocol: three\r\n\r\n",
+        "one, two", 101, "");
+    expect_refusal(
+        "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
+        "Sec-WebSocket-Protocol: one\r\n\r\n",
+        "", 101, "");
+    expect_refusal(
+        "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
+        "Sec-WebSocket-Extensions: permessage-unheard-of\r\n\r\n",
+        "", 101, "");
 }
 
 static void test_an_answer_that_is_no_http(void **state)
@@ -436,7 +448,8 @@ static void cancel_inside(world *world, weft_connection *connection, weft_reques
     (void)world;
     (void)connection;
     (void)request;
-    while (!inside) sched_yield(); /* until weft_client_connect has returned */
+    while (!inside)
+        sched_yield(); /* until weft_client_connect has returned */
     weft_client_cancel(inside);
 }
 
@@ -446,7 +459,8 @@ static void test_cancel_inside_callbacks_changes_nothing(void **state)
     const happening places[] = {ANSWER, OPEN, FAILURE};
     for (int i = 0; i < 3; i++) {
         script script;
-        start_script(&script, places[i] == FAILURE ? "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n" : good_answer);
+        start_script(&script,
+                     places[i] == FAILURE ? "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n" : good_answer);
         world world;
         world_init_client(&world);
         world.deeds[places[i]] = cancel_inside;

@@ -36,7 +36,10 @@ static void test_the_reason_of_a_close_is_told(void **state)
     world_init(&world);
     world_listen(&world);
     int peer = peer_open(world.port);
-    peer_send_frame(peer, FIN | CLOSE, "\x03\xe8" "bye", 5);
+    peer_send_frame(peer, FIN | CLOSE,
+                    "\x03\xe8"
+                    "bye",
+                    5);
     world_await(&world, RELEASE, 1);
     assert_int_equal(world.close_code, 1000);
     assert_string_equal(world.close_reason, "bye");
@@ -78,14 +81,14 @@ static void test_a_violation_gets_one_close_frame_and_the_end(void **state)
         uint16_t code;
         weft_status reason;
     } cases[] = {
-        {"\x81\x01x", 3, 1002, WEFT_EPROTOCOL},                                 /* not masked */
-        {"\x83\x80\0\0\0\0", 6, 1002, WEFT_EPROTOCOL},                          /* reserved opcode */
-        {"\x80\x80\0\0\0\0", 6, 1002, WEFT_ECONTINUATION},                      /* continues nothing */
-        {"\x81\x81\0\0\0\0\xff", 7, 1007, WEFT_EPAYLOAD},                       /* not UTF-8 */
-        {"\x82\xff\0\0\0\0\0\x10\0\x01\0\0\0\0", 14, 1009, WEFT_ETOOBIG},       /* over the frame's limit */
+        {"\x81\x01x", 3, 1002, WEFT_EPROTOCOL},                           /* not masked */
+        {"\x83\x80\0\0\0\0", 6, 1002, WEFT_EPROTOCOL},                    /* reserved opcode */
+        {"\x80\x80\0\0\0\0", 6, 1002, WEFT_ECONTINUATION},                /* continues nothing */
+        {"\x81\x81\0\0\0\0\xff", 7, 1007, WEFT_EPAYLOAD},                 /* not UTF-8 */
+        {"\x82\xff\0\0\0\0\0\x10\0\x01\0\0\0\0", 14, 1009, WEFT_ETOOBIG}, /* over the frame's limit */
         {"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0", 14, 1009, WEFT_ETOOBIG}, /* 2^63 - 1 bytes */
-        {"\x82\xff\x80\0\0\0\0\0\0\0\0\0\0\0", 14, 1002, WEFT_EPROTOCOL},       /* 2^63 bytes */
-        {"\x88\x81\0\0\0\0x", 7, 1002, WEFT_EPROTOCOL},                         /* half a close code */
+        {"\x82\xff\x80\0\0\0\0\0\0\0\0\0\0\0", 14, 1002, WEFT_EPROTOCOL},             /* 2^63 bytes */
+        {"\x88\x81\0\0\0\0x", 7, 1002, WEFT_EPROTOCOL},                               /* half a close code */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         world world;
@@ -120,7 +123,10 @@ static void test_our_close_waits_for_the_answer(void **state)
     assert_int_equal(weft_connection_close(world.connection, 4000, "done", 4, 5000), WEFT_OK);
     assert_false(weft_connection_is_open(world.connection));
     assert_int_equal(weft_connection_send(world.connection, WEFT_TEXT, NULL, 0), WEFT_ECLOSED);
-    peer_expect_frame(peer, FIN | CLOSE, "\x0f\xa0" "done", 6);
+    peer_expect_frame(peer, FIN | CLOSE,
+                      "\x0f\xa0"
+                      "done",
+                      6);
     peer_send_text(peer, "still delivered");
     world_await(&world, MESSAGE, 1);
     peer_send_close(peer, 4000);
@@ -216,7 +222,8 @@ static void test_of_several_closers_one_wins(void **state)
         world_await(&world, OPEN, 1);
         pthread_t threads[2];
         peer_send_text(peer, "close");
-        for (int i = 0; i < 2; i++) pthread_create(&threads[i], NULL, close_repeatedly, world.connection);
+        for (int i = 0; i < 2; i++)
+            pthread_create(&threads[i], NULL, close_repeatedly, world.connection);
         size_t successes = 0;
         for (int i = 0; i < 2; i++) {
             void *one;
@@ -323,12 +330,14 @@ static void test_a_failure_is_1011_with_what_fits_of_its_detail(void **state)
     (void)state;
     char detail[200] = "", reason[124] = "";
     expect_failure("out of tea", "out of tea");
-    for (int i = 0; i < 60; i++) strcat(detail, "\xe2\x82\xac"); /* 41 euro signs are 123 bytes */
+    for (int i = 0; i < 60; i++)
+        strcat(detail, "\xe2\x82\xac"); /* 41 euro signs are 123 bytes */
     memcpy(reason, detail, 123);
     expect_failure(detail, reason);
     detail[0] = 'a';
     detail[1] = '\0';
-    for (int i = 0; i < 60; i++) strcat(detail, "\xe2\x82\xac");
+    for (int i = 0; i < 60; i++)
+        strcat(detail, "\xe2\x82\xac");
     memset(reason, 0, sizeof reason);
     memcpy(reason, detail, 121);
     expect_failure(detail, reason);
@@ -399,162 +408,6 @@ static void test_holding_elsewhere_has_no_effect(void **state)
     world_end(&world);
 }
 
-/* -- from inside every callback ------------------------------------------------------------------- */
-
-static void abort_now(world *world, weft_connection *connection, weft_request *request)
-{
-    (void)world;
-    (void)request;
-    weft_connection_abort(connection);
-}
-
-static void close_now(world *world, weft_connection *connection, weft_request *request)
-{
-    (void)world;
-    (void)request;
-    weft_connection_close(connection, 1000, "", 0, 20);
-}
-
-static void fail_now(world *world, weft_connection *connection, weft_request *request)
-{
-    (void)world;
-    (void)request;
-    weft_connection_fail(connection, "enough");
-}
-
-static void stop_now(world *world, weft_connection *connection, weft_request *request)
-{
-    (void)connection;
-    (void)request;
-    weft_listener_stop(world->listener, 0);
-}
-
-static void stop_gently_now(world *world, weft_connection *connection, weft_request *request)
-{
-    (void)connection;
-    (void)request;
-    weft_listener_stop(world->listener, 20);
-}
-
-/* Lets go of the handle that the world holds, then ends: the callback's own is borrowed. */
-static void release_and_abort_now(world *world, weft_connection *connection, weft_request *request)
-{
-    (void)request;
-    pthread_mutex_lock(&world->mutex);
-    weft_connection *held = world->connection;
-    world->connection = NULL;
-    pthread_mutex_unlock(&world->mutex);
-    weft_connection_release(held);
-    weft_connection_abort(connection);
-}
-
-static void pause_and_abort_now(world *world, weft_connection *connection, weft_request *request)
-{
-    (void)world;
-    (void)request;
-    weft_connection_pause(connection);
-    weft_connection_resume(connection);
-    weft_connection_abort(connection);
-    weft_connection_resume(connection);
-}
-
-/* Brings each callback about; what follows may or may not get through. */
-static void provoke(world *world, int peer, happening what)
-{
-    static char large[100000];
-    uint8_t bytes[256];
-    size_t length = peer_write_frame(bytes, FIN | TEXT, "one", 3);
-    switch (what) {
-    case MESSAGE: length += peer_write_frame(bytes + length, FIN | TEXT, "two", 3); break;
-    case GOT_PING: length = peer_write_frame(bytes, FIN | PING, "p", 1); break;
-    case GOT_PONG: length = peer_write_frame(bytes, FIN | PONG, "p", 1); break;
-    case CLOSED: length = peer_write_frame(bytes, FIN | CLOSE, "\x03\xe8", 2); break;
-    case ERROR: length = peer_write_frame(bytes, FIN | 3, "", 0); break;
-    default: break;
-    }
-    peer_try_send(peer, bytes, length);
-    if (what != WRITABLE) return;
-    world_await(world, OPEN, 1);
-    while (atomic_load(&world->connection->unsent) == 0) {
-        weft_connection_send(world->connection, WEFT_BINARY, (const uint8_t *)large, sizeof large);
-    }
-}
-
-static void end_inside(happening what, deed deed)
-{
-    world world;
-    world_init(&world);
-    world.service.on_ping = world_on_ping;
-    world.deeds[what] = deed;
-    world.settings.idle_timeout_ms = what == IDLE ? 1 : 0;
-    world_listen(&world);
-    int peer = peer_try_connect(world.port, what == WRITABLE);
-    char head[1024];
-    peer_say(peer, peer_upgrade_request);
-    peer_try_read_head(peer, head, sizeof head); /* an abort in on_open takes the answer along */
-    provoke(&world, peer, what);
-    if (what == WRITABLE) peer_drain(peer);
-    world_await(&world, what, 1);
-    close(peer);
-    world_await(&world, RELEASE, 1);
-    assert_int_equal(world_count(&world, CLOSED), 1);
-    world_end(&world);
-}
-
-static void test_every_end_works_inside_every_callback(void **state)
-{
-    (void)state;
-    const happening places[] = {OPEN, MESSAGE, GOT_PING, GOT_PONG, IDLE, WRITABLE, ERROR, CLOSED};
-    const deed deeds[] = {abort_now,       close_now,            fail_now,           stop_now,
-                          stop_gently_now, release_and_abort_now, pause_and_abort_now};
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        for (size_t k = 0; k < sizeof deeds / sizeof *deeds; k++) end_inside(places[i], deeds[k]);
-    }
-}
-
-static void refuse_upgrade(world *world, weft_connection *connection, weft_request *request)
-{
-    (void)world;
-    (void)connection;
-    world_respond(request, 401, "who are you?");
-}
-
-static void refuse_and_stop(world *world, weft_connection *connection, weft_request *request)
-{
-    refuse_upgrade(world, connection, request);
-    weft_listener_stop(world->listener, 0);
-}
-
-static void detach_and_refuse(world *world, weft_connection *connection, weft_request *request)
-{
-    weft_listener_detach(world->listener, "/");
-    refuse_upgrade(world, connection, request);
-}
-
-static void accept_and_abort(world *world, weft_connection *connection, weft_request *request)
-{
-    (void)connection;
-    world_accept(world, request);
-    weft_connection_abort(world->connection);
-}
-
-static void test_every_end_works_inside_on_upgrade(void **state)
-{
-    (void)state;
-    const deed deeds[] = {refuse_upgrade, refuse_and_stop, detach_and_refuse, accept_and_abort};
-    for (size_t k = 0; k < sizeof deeds / sizeof *deeds; k++) {
-        world world;
-        world_init(&world);
-        world.deeds[UPGRADE] = deeds[k];
-        world_listen(&world);
-        int peer = peer_connect(world.port);
-        peer_say(peer, peer_upgrade_request);
-        peer_drain(peer);
-        close(peer);
-        world_end(&world);
-    }
-}
-
 static void test_a_closed_loop_ends_its_connections(void **state)
 {
     (void)state;
@@ -599,8 +452,6 @@ int main(void)
         cmocka_unit_test(test_a_held_close_is_answered_when_told),
         cmocka_unit_test(test_a_held_close_is_answered_after_a_second),
         cmocka_unit_test(test_holding_elsewhere_has_no_effect),
-        cmocka_unit_test(test_every_end_works_inside_every_callback),
-        cmocka_unit_test(test_every_end_works_inside_on_upgrade),
         cmocka_unit_test(test_a_closed_loop_ends_its_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

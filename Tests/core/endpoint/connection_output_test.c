@@ -123,7 +123,8 @@ static void test_who_does_not_read_is_not_read_from(void **state)
     assert_int_equal(world_count(&world, MESSAGE), 0);
     static uint8_t got[PIECE];
     int first_byte = 0;
-    while (first_byte != (FIN | TEXT)) peer_read_frame(peer, &first_byte, got, sizeof got);
+    while (first_byte != (FIN | TEXT))
+        peer_read_frame(peer, &first_byte, got, sizeof got);
     assert_memory_equal(got, "ignored for now", 15);
     assert_true(world_count(&world, WRITABLE) >= 1);
     close(peer);
@@ -164,7 +165,8 @@ static void test_a_flood_of_pings_keeps_one_pong(void **state)
     while (atomic_load(&world.connection->unsent) == 0) {
         weft_connection_send(world.connection, WEFT_BINARY, piece, PIECE);
     }
-    while (atomic_load(&world.connection->posted) > 0) sched_yield();
+    while (atomic_load(&world.connection->posted) > 0)
+        sched_yield();
     poll(NULL, 0, 10);
     size_t before = counter.bytes;
     for (int i = 0; i < 5000; i++) {
@@ -239,7 +241,8 @@ static void test_writers_on_four_threads_never_interleave(void **state)
         assert_in_range(who, 0, THREADS - 1);
         assert_int_equal(number, next[who]++);
         assert_int_equal(length, 3 + number * 37 % 2900);
-        for (size_t k = 3; k < length; k++) assert_int_equal(got[k], got[0]);
+        for (size_t k = 3; k < length; k++)
+            assert_int_equal(got[k], got[0]);
     }
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);

@@ -52,7 +52,8 @@ static void test_plans_that_say_the_same_are_one(void **state)
     config.idle_timeout_ms = 6;
     assert_int_equal(weft__plan_share(&plans[4], &kept, WEFT_SERVER, &service, &config), WEFT_ENOMEM);
     assert_null(plans[4]);
-    for (int i = 0; i < 4; i++) weft__plan_release(plans[i]);
+    for (int i = 0; i < 4; i++)
+        weft__plan_release(plans[i]);
     weft__plan_release(kept);
     allocator_restore(&counter);
 }
@@ -181,6 +182,166 @@ static void test_a_pause_is_not_the_peers_silence(void **state)
     world_end(&world);
 }
 
+/* -- from inside every callback ------------------------------------------------------------------- */
+
+static void abort_now(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)world;
+    (void)request;
+    weft_connection_abort(connection);
+}
+
+static void close_now(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)world;
+    (void)request;
+    weft_connection_close(connection, 1000, "", 0, 20);
+}
+
+static void fail_now(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)world;
+    (void)request;
+    weft_connection_fail(connection, "enough");
+}
+
+static void stop_now(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)connection;
+    (void)request;
+    weft_listener_stop(world->listener, 0);
+}
+
+static void stop_gently_now(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)connection;
+    (void)request;
+    weft_listener_stop(world->listener, 20);
+}
+
+/* Lets go of the handle that the world holds, then ends: the callback's own is borrowed. */
+static void release_and_abort_now(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)request;
+    pthread_mutex_lock(&world->mutex);
+    weft_connection *held = world->connection;
+    world->connection = NULL;
+    pthread_mutex_unlock(&world->mutex);
+    weft_connection_release(held);
+    weft_connection_abort(connection);
+}
+
+static void pause_and_abort_now(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)world;
+    (void)request;
+    weft_connection_pause(connection);
+    weft_connection_resume(connection);
+    weft_connection_abort(connection);
+    weft_connection_resume(connection);
+}
+
+/* Brings each callback about; what follows may or may not get through. */
+static void provoke(world *world, int peer, happening what)
+{
+    static char large[100000];
+    uint8_t bytes[256];
+    size_t length = peer_write_frame(bytes, FIN | TEXT, "one", 3);
+    switch (what) {
+    case MESSAGE: length += peer_write_frame(bytes + length, FIN | TEXT, "two", 3); break;
+    case GOT_PING: length = peer_write_frame(bytes, FIN | PING, "p", 1); break;
+    case GOT_PONG: length = peer_write_frame(bytes, FIN | PONG, "p", 1); break;
+    case CLOSED: length = peer_write_frame(bytes, FIN | CLOSE, "\x03\xe8", 2); break;
+    case ERROR: length = peer_write_frame(bytes, FIN | 3, "", 0); break;
+    default: break;
+    }
+    peer_try_send(peer, bytes, length);
+    if (what != WRITABLE) return;
+    world_await(world, OPEN, 1);
+    weft_connection *connection = world_hold(world);
+    while (atomic_load(&connection->unsent) == 0) {
+        weft_connection_send(connection, WEFT_BINARY, (const uint8_t *)large, sizeof large);
+    }
+    weft_connection_release(connection);
+}
+
+static void end_inside(happening what, deed deed)
+{
+    world world;
+    world_init(&world);
+    world.service.on_ping = world_on_ping;
+    world.deeds[what] = deed;
+    world.settings.idle_timeout_ms = what == IDLE ? 1 : 0;
+    world_listen(&world);
+    int peer = peer_try_connect(world.port, what == WRITABLE);
+    char head[1024];
+    peer_say(peer, peer_upgrade_request);
+    peer_try_read_head(peer, head, sizeof head); /* an abort in on_open takes the answer along */
+    provoke(&world, peer, what);
+    if (what == WRITABLE) peer_drain(peer);
+    world_await(&world, what, 1);
+    close(peer);
+    world_await(&world, RELEASE, 1);
+    assert_int_equal(world_count(&world, CLOSED), 1);
+    world_end(&world);
+}
+
+static void test_every_end_works_inside_every_callback(void **state)
+{
+    (void)state;
+    const happening places[] = {OPEN, MESSAGE, GOT_PING, GOT_PONG, IDLE, WRITABLE, ERROR, CLOSED};
+    const deed deeds[] = {abort_now,          close_now,       fail_now,
+                          stop_now,           stop_gently_now, release_and_abort_now,
+                          pause_and_abort_now};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        for (size_t k = 0; k < sizeof deeds / sizeof *deeds; k++)
+            end_inside(places[i], deeds[k]);
+    }
+}
+
+static void refuse_upgrade(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)world;
+    (void)connection;
+    world_respond(request, 401, "who are you?");
+}
+
+static void refuse_and_stop(world *world, weft_connection *connection, weft_request *request)
+{
+    refuse_upgrade(world, connection, request);
+    weft_listener_stop(world->listener, 0);
+}
+
+static void detach_and_refuse(world *world, weft_connection *connection, weft_request *request)
+{
+    weft_listener_detach(world->listener, "/");
+    refuse_upgrade(world, connection, request);
+}
+
+static void accept_and_abort(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)connection;
+    world_accept(world, request);
+    weft_connection_abort(world->connection);
+}
+
+static void test_every_end_works_inside_on_upgrade(void **state)
+{
+    (void)state;
+    const deed deeds[] = {refuse_upgrade, refuse_and_stop, detach_and_refuse, accept_and_abort};
+    for (size_t k = 0; k < sizeof deeds / sizeof *deeds; k++) {
+        world world;
+        world_init(&world);
+        world.deeds[UPGRADE] = deeds[k];
+        world_listen(&world);
+        int peer = peer_connect(world.port);
+        peer_say(peer, peer_upgrade_request);
+        peer_drain(peer);
+        close(peer);
+        world_end(&world);
+    }
+}
+
 /* -- memory ---------------------------------------------------------------------------------------- */
 
 static void echo(void *context, weft_connection *connection, weft_message_type type, const uint8_t *bytes,
@@ -263,7 +424,8 @@ static void test_an_idle_connection_holds_little(void **state)
     size_t together = settled_bytes(&counter) - alone;
     print_message("an idle connection holds %.1f bytes\n", (double)together / (double)IDLE_CONNECTIONS);
     assert_true(together <= (size_t)IDLE_BYTES * IDLE_CONNECTIONS);
-    for (int i = 0; i < IDLE_CONNECTIONS; i++) close(peers[i]);
+    for (int i = 0; i < IDLE_CONNECTIONS; i++)
+        close(peers[i]);
     world_await(&world, RELEASE, IDLE_CONNECTIONS + 1);
     world.counts[OPEN] = world.counts[CLOSED] = world.counts[RELEASE]; /* not counted here */
     world_end(&world);
@@ -280,6 +442,8 @@ int main(void)
         cmocka_unit_test(test_activity_postpones_on_idle),
         cmocka_unit_test(test_a_silent_peer_is_lost_after_its_ping),
         cmocka_unit_test(test_a_pause_is_not_the_peers_silence),
+        cmocka_unit_test(test_every_end_works_inside_every_callback),
+        cmocka_unit_test(test_every_end_works_inside_on_upgrade),
         cmocka_unit_test(test_an_echo_allocates_nothing_in_the_steady_state),
         cmocka_unit_test(test_an_idle_connection_holds_little),
     };

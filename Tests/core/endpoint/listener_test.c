@@ -7,7 +7,8 @@ static int port_in_use(void)
     int other = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int on = 1;
-    setsockopt(other, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on); /* as a neighbour would that shares its ports */
+    setsockopt(other, SOL_SOCKET, SO_REUSEPORT, &on,
+               sizeof on); /* as a neighbour would that shares its ports */
     assert_int_equal(bind(other, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(other, 1), 0);
     return other;
@@ -93,10 +94,13 @@ static void test_several_loops_serve(void **state)
     world.listening.threads = 3;
     world_listen(&world);
     int peers[30];
-    for (int i = 0; i < 30; i++) peers[i] = peer_open(world.port);
-    for (int i = 0; i < 30; i++) expect_echo(peers[i], "hello");
+    for (int i = 0; i < 30; i++)
+        peers[i] = peer_open(world.port);
+    for (int i = 0; i < 30; i++)
+        expect_echo(peers[i], "hello");
     assert_int_equal(weft_listener_connection_count(world.listener), 30);
-    for (int i = 0; i < 30; i++) close(peers[i]);
+    for (int i = 0; i < 30; i++)
+        close(peers[i]);
     world_await(&world, RELEASE, 30);
     world_end(&world);
 }
@@ -151,11 +155,13 @@ static void test_a_graceful_stop_waits_for_the_close(void **state)
     world.listening.threads = 2;
     world_listen(&world);
     int peers[6];
-    for (int i = 0; i < 6; i++) peers[i] = peer_open(world.port);
+    for (int i = 0; i < 6; i++)
+        peers[i] = peer_open(world.port);
     world_await(&world, OPEN, 6);
     weft_listener_stop(world.listener, 60000);
     weft_listener_release(world.listener); /* takes nothing back of the grace */
-    for (int i = 0; i < 6; i++) peer_expect_close(peers[i], 1001);
+    for (int i = 0; i < 6; i++)
+        peer_expect_close(peers[i], 1001);
     assert_int_equal(peer_try_connect(world.port, false), -1);
     assert_int_equal(world_count(&world, STOPPED), 0);
     for (int i = 0; i < 6; i++) {
@@ -176,13 +182,15 @@ static void test_a_stop_aborts_what_is_left_at_its_timeout(void **state)
     world_init(&world);
     world_listen(&world);
     int peers[3];
-    for (int i = 0; i < 3; i++) peers[i] = peer_open(world.port);
+    for (int i = 0; i < 3; i++)
+        peers[i] = peer_open(world.port);
     world_await(&world, OPEN, 3);
     weft_listener_stop(world.listener, 50);
     world_await(&world, STOPPED, 1);
     assert_int_equal(world.counts[RELEASE], 3);
     assert_int_equal(world.close_code, 1006);
-    for (int i = 0; i < 3; i++) close(peers[i]);
+    for (int i = 0; i < 3; i++)
+        close(peers[i]);
     world_end(&world);
 }
 
@@ -234,11 +242,13 @@ static void test_user_loops_serve_several_listeners(void **state)
         world_listen(&worlds[i]);
     }
     int peers[2];
-    for (int i = 0; i < 2; i++) peers[i] = peer_open(worlds[i].port);
+    for (int i = 0; i < 2; i++)
+        peers[i] = peer_open(worlds[i].port);
     world_end(&worlds[0]);
     expect_echo(peers[1], "unmoved");
     world_end(&worlds[1]);
-    for (int i = 0; i < 2; i++) close(peers[i]);
+    for (int i = 0; i < 2; i++)
+        close(peers[i]);
     weft_loop_close(loop);
 }
 

@@ -150,7 +150,8 @@ static inline int peer_read_answer(int peer, char *head, size_t size, bool has_b
     int status = atoi(head + strlen("HTTP/1.1 "));
     const char *field = strstr(head, "Content-Length: ");
     size_t left = field && has_body ? strtoul(field + strlen("Content-Length: "), NULL, 10) : 0;
-    for (char byte; left > 0; left--) peer_read(peer, &byte, 1);
+    for (char byte; left > 0; left--)
+        peer_read(peer, &byte, 1);
     return status;
 }
 
@@ -194,7 +195,8 @@ static inline size_t peer_write_frame(uint8_t *out, int first_byte, const void *
         header = 4;
     } else {
         out[1] = 0x80 | 127;
-        for (int i = 0; i < 8; i++) out[2 + i] = (uint8_t)(length >> (56 - 8 * i));
+        for (int i = 0; i < 8; i++)
+            out[2 + i] = (uint8_t)(length >> (56 - 8 * i));
         header = 10;
     }
     memset(out + header, 0, 4);
@@ -232,7 +234,8 @@ static inline size_t peer_read_frame(int peer, int *first_byte, void *payload, s
     size_t length = header[1], more = length == 126 ? 2 : length == 127 ? 8 : 0;
     peer_read(peer, header + 2, more);
     if (more) length = 0;
-    for (size_t i = 0; i < more; i++) length = length << 8 | header[2 + i];
+    for (size_t i = 0; i < more; i++)
+        length = length << 8 | header[2 + i];
     assert_true(length <= size);
     peer_read(peer, payload, length);
     return length;

@@ -166,7 +166,8 @@ static void test_any_thread_may_attach_find_and_detach(void **state)
     weft__router router;
     assert_int_equal(weft__router_init(&router), WEFT_OK);
     pthread_t threads[4];
-    for (int i = 0; i < 4; i++) pthread_create(&threads[i], NULL, attach_shared, &router);
+    for (int i = 0; i < 4; i++)
+        pthread_create(&threads[i], NULL, attach_shared, &router);
     size_t attached = 0;
     for (int i = 0; i < 4; i++) {
         void *one;

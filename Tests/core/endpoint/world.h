@@ -40,11 +40,12 @@ struct world {
     weft_route route;
     weft_service service;
     weft_string subprotocol;
-    deed deeds[128];         /* by happening */
-    bool keeps_requests;     /* the test answers later */
-    bool is_quiet;           /* no echo */
+    deed deeds[128];     /* by happening */
+    bool keeps_requests; /* the test answers later */
+    bool is_quiet;       /* no echo */
 
-    bool has_listeners_loops; /* the library opens them; else the world has one, whose end can be waited for */
+    bool
+        has_listeners_loops; /* the library opens them; else the world has one, whose end can be waited for */
     weft_loop *loop;
 
     weft_listener *listener;
@@ -111,7 +112,8 @@ static inline bool world_comes(world *world, happening what, int count)
 
 static inline void world_await(world *world, happening what, int count)
 {
-    if (!world_comes(world, what, count)) fail_msg("'%c' did not come %d times: %s", what, count, world->story);
+    if (!world_comes(world, what, count))
+        fail_msg("'%c' did not come %d times: %s", what, count, world->story);
 }
 
 static inline int world_count(world *world, happening what)
@@ -158,13 +160,15 @@ static inline void world_on_message(void *context, weft_connection *connection, 
     world_happened(world, MESSAGE, connection, NULL);
 }
 
-static inline void world_on_ping(void *context, weft_connection *connection, const uint8_t *bytes, size_t length)
+static inline void world_on_ping(void *context, weft_connection *connection, const uint8_t *bytes,
+                                 size_t length)
 {
     weft_connection_pong(connection, bytes, length);
     world_happened(context, GOT_PING, connection, NULL);
 }
 
-static inline void world_on_pong(void *context, weft_connection *connection, const uint8_t *bytes, size_t length)
+static inline void world_on_pong(void *context, weft_connection *connection, const uint8_t *bytes,
+                                 size_t length)
 {
     (void)bytes;
     (void)length;
@@ -192,8 +196,8 @@ static inline void world_on_error(void *context, weft_connection *connection, we
     world_happened(world, ERROR, connection, NULL);
 }
 
-static inline void world_on_close(void *context, weft_connection *connection, uint16_t code, const char *reason,
-                                  size_t length)
+static inline void world_on_close(void *context, weft_connection *connection, uint16_t code,
+                                  const char *reason, size_t length)
 {
     world *world = context;
     pthread_mutex_lock(&world->mutex);
@@ -242,8 +246,8 @@ static inline void world_on_upgrade(void *context, weft_request *request)
     if (world->keeps_requests) world_keep_request(world, request);
     bool answers = !world->keeps_requests && !world->deeds[UPGRADE];
     world_happened(world, UPGRADE, NULL, request);
-    bool is_answered = !answers || world_accept(world, request) == WEFT_OK ||
-                       world_respond(request, 500, "") == WEFT_OK;
+    bool is_answered =
+        !answers || world_accept(world, request) == WEFT_OK || world_respond(request, 500, "") == WEFT_OK;
     if (!is_answered) world_keep_request(world, request); /* without memory: it is still to be answered */
 }
 
@@ -285,6 +289,15 @@ static inline void world_on_failure(void *context, weft_status status, const cha
     snprintf(world->detail, sizeof world->detail, "%s", detail);
     pthread_mutex_unlock(&world->mutex);
     world_happened(world, FAILURE, NULL, NULL);
+}
+
+/* The last connection, held for the caller, as a deed may let go of the world's own hold. */
+static inline weft_connection *world_hold(world *world)
+{
+    pthread_mutex_lock(&world->mutex);
+    weft_connection *connection = weft_connection_retain(world->connection);
+    pthread_mutex_unlock(&world->mutex);
+    return connection;
 }
 
 /* -- beginning and end ------------------------------------------------------------------------- */

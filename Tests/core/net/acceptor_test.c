@@ -33,7 +33,8 @@ static void test_a_port_in_use_is_named(void **state)
     weft__endpoint_address bound, other;
     char detail[128], expected[128];
     assert_int_equal(open_at("127.0.0.1", 0, true, true, &first, &bound, detail), WEFT_OK);
-    snprintf(expected, sizeof expected, "cannot listen on 127.0.0.1:%u: address in use", (unsigned)bound.port);
+    snprintf(expected, sizeof expected, "cannot listen on 127.0.0.1:%u: address in use",
+             (unsigned)bound.port);
     assert_int_equal(open_at("127.0.0.1", bound.port, false, true, &second, &other, detail), WEFT_EADDRESS);
     assert_int_equal(second, -1);
     assert_string_equal(detail, expected);
@@ -64,7 +65,8 @@ static void test_streams_are_accepted_until_the_stop(void **state)
     (void)state;
     lab lab;
     lab_open(&lab);
-    for (int i = 0; i < 20; i++) close(lab_connect(&lab, false));
+    for (int i = 0; i < 20; i++)
+        close(lab_connect(&lab, false));
     uint16_t port = lab.port;
     lab_close(&lab);
     assert_int_equal(peer_try_connect(port, false), -1);
@@ -81,7 +83,8 @@ static void test_accepting_survives_a_lack_of_memory(void **state)
     counter.requests = 0;
     counter.fail_at = 1;
     int one = peer_connect(lab.port), two = peer_connect(lab.port);
-    while (counter.requests < 2) sched_yield(); /* refused, and refused again */
+    while (counter.requests < 2)
+        sched_yield(); /* refused, and refused again */
     counter.fail_at = 0;
     gate_await(&lab.accepted, 2);
     close(one);

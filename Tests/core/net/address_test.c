@@ -11,7 +11,8 @@ static void test_both_families_are_written_in_numbers(void **state)
     assert_int_equal(weft__address_format(&out, (struct sockaddr *)&ipv4), WEFT_OK);
     assert_string_equal(out.host, "127.0.0.1");
     assert_int_equal(out.port, 80);
-    struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6, .sin6_port = htons(65535), .sin6_addr = in6addr_loopback};
+    struct sockaddr_in6 ipv6 = {
+        .sin6_family = AF_INET6, .sin6_port = htons(65535), .sin6_addr = in6addr_loopback};
     assert_int_equal(weft__address_format(&out, (struct sockaddr *)&ipv6), WEFT_OK);
     assert_string_equal(out.host, "::1");
     assert_int_equal(out.port, 65535);

@@ -29,7 +29,8 @@ static void on_dialled(void *owner, weft__stream *stream, weft_status status, co
 static void start(void *context)
 {
     call *call = context;
-    call->started = weft__dialer_start(&call->dialer, call->lab->loop, call->host, call->port, on_dialled, call);
+    call->started =
+        weft__dialer_start(&call->dialer, call->lab->loop, call->host, call->port, on_dialled, call);
 }
 
 static void end(void *context)
@@ -87,7 +88,8 @@ static void test_failures_say_whom_and_why(void **state)
     dial(&refused);
     assert_int_equal(refused.status, WEFT_EREFUSED);
     char expected[128];
-    snprintf(expected, sizeof expected, "cannot connect to 127.0.0.1 port %u: connection refused", (unsigned)port);
+    snprintf(expected, sizeof expected, "cannot connect to 127.0.0.1 port %u: connection refused",
+             (unsigned)port);
     assert_string_equal(refused.detail, expected);
     hang_up(&refused);
     call unknown = call_to(&lab, "nobody.invalid", 80);
@@ -123,8 +125,10 @@ static void test_a_cancelled_call_tells_nothing(void **state)
         }
     }
     lab_close(&lab);
-    for (int i = 0; i < 4; i++) assert_int_equal(gate_count(&calls[i].dialled), 0);
-    for (int i = 0; i < 8; i++) gate_clear(&calls[i].dialled);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(gate_count(&calls[i].dialled), 0);
+    for (int i = 0; i < 8; i++)
+        gate_clear(&calls[i].dialled);
 }
 
 static counting_allocator *memory;

@@ -149,7 +149,8 @@ static inline void lab_on_accept(void *owner, weft__stream *stream)
 static inline void lab_start_accepting(void *context)
 {
     lab *lab = context;
-    assert_int_equal(weft__acceptor_start(&lab->acceptor, lab->loop, lab->socket, 16, lab_on_accept, lab), WEFT_OK);
+    assert_int_equal(weft__acceptor_start(&lab->acceptor, lab->loop, lab->socket, 16, lab_on_accept, lab),
+                     WEFT_OK);
 }
 
 static inline void lab_open(lab *lab)
@@ -163,7 +164,8 @@ static inline void lab_open(lab *lab)
     weft__listen_address address = {.host = "127.0.0.1", .backlog = 16};
     weft__endpoint_address bound;
     char detail[128];
-    assert_int_equal(weft__listening_socket_open(&lab->socket, &bound, &address, detail, sizeof detail), WEFT_OK);
+    assert_int_equal(weft__listening_socket_open(&lab->socket, &bound, &address, detail, sizeof detail),
+                     WEFT_OK);
     lab->port = bound.port;
     on_loop(lab->loop, lab_start_accepting, lab);
 }

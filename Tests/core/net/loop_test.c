@@ -20,8 +20,8 @@ typedef struct note {
 struct poster {
     weft_loop *loop;
     note notes[EACH];
-    int next;       /* loop thread only */
-    bool is_wrong;  /* loop thread only */
+    int next;      /* loop thread only */
+    bool is_wrong; /* loop thread only */
     int accepted;
 };
 
@@ -57,7 +57,8 @@ static void test_each_posters_tasks_run_in_order(void **state)
         posters[i].loop = loop;
         pthread_create(&threads[i], NULL, post_all, &posters[i]);
     }
-    for (int i = 0; i < POSTERS; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < POSTERS; i++)
+        pthread_join(threads[i], NULL);
     weft_loop_close(loop); /* what was posted still runs */
     for (int i = 0; i < POSTERS; i++) {
         assert_int_equal(posters[i].next, EACH);
@@ -80,7 +81,8 @@ static void test_a_close_amid_posts_loses_none_that_was_accepted(void **state)
             weft__loop_retain(loop);
             pthread_create(&threads[i], NULL, post_all, &posters[i]);
         }
-        for (int i = 0; i < round; i++) sched_yield();
+        for (int i = 0; i < round; i++)
+            sched_yield();
         weft_loop_close(loop);
         for (int i = 0; i < POSTERS; i++) {
             pthread_join(threads[i], NULL);
@@ -220,7 +222,8 @@ static void test_a_loop_may_be_closed_from_inside(void **state)
     weft_loop_post(trail.loop, close_here, &trail);
     gate_await(&trail.done, 1);
     weft_status status = WEFT_OK;
-    while (status == WEFT_OK) status = weft_loop_post(trail.loop, run_nothing, NULL);
+    while (status == WEFT_OK)
+        status = weft_loop_post(trail.loop, run_nothing, NULL);
     assert_int_equal(status, WEFT_ECLOSED);
     weft__loop_release(trail.loop);
     weft_loop_close(NULL);
@@ -257,7 +260,8 @@ static void test_a_close_aborts_every_member_once(void **state)
         weft_loop_post(loop, join, &members[i]);
     }
     weft_loop_close(loop);
-    for (int i = 0; i < 3; i++) assert_int_equal(members[i].aborted, 1);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(members[i].aborted, 1);
 }
 
 /* -- time ------------------------------------------------------------------------------------------ */
@@ -301,7 +305,8 @@ static void test_timers_fire_on_the_loop_and_not_early(void **state)
         assert_true(alarms[i].fired_ms >= alarms[i].started_ms + delays[i]);
     }
     weft_loop_close(loop);
-    for (int i = 0; i < 5; i++) gate_clear(&alarms[i].fired);
+    for (int i = 0; i < 5; i++)
+        gate_clear(&alarms[i].fired);
 }
 
 /* -- attaching ------------------------------------------------------------------------------------- */

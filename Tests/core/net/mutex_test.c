@@ -31,8 +31,10 @@ static void test_one_thread_at_a_time(void **state)
     shared shared = {weft__mutex_new(), 0};
     assert_non_null(shared.mutex);
     pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, raise, &shared);
-    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, raise, &shared);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
     assert_int_equal(shared.count, THREADS * EACH);
     weft__mutex_free(shared.mutex);
 }

@@ -43,7 +43,8 @@ static void start_reading(void *context)
 static void write_often(void *context)
 {
     lab *lab = context;
-    for (int i = 0; i < 500; i++) append(lab->stream, "0123456789", 10);
+    for (int i = 0; i < 500; i++)
+        append(lab->stream, "0123456789", 10);
 }
 
 /* TCP_NODELAY is on, so each system call would be a segment of its own. */
@@ -65,7 +66,8 @@ static void write_pattern(void *context)
 {
     lab *lab = context;
     static uint8_t bytes[LARGE];
-    for (size_t i = 0; i < LARGE; i++) bytes[i] = pattern_at(i);
+    for (size_t i = 0; i < LARGE; i++)
+        bytes[i] = pattern_at(i);
     size_t at = 0;
     for (size_t round = 0; at < LARGE; round++) {
         size_t length = 1 + round * 7919 % 20000, half;
@@ -120,8 +122,10 @@ static void write_many_spans(void *context)
     lab *lab = context;
     static uint8_t bytes[50 * 1000];
     weft__span spans[50];
-    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = pattern_at(i);
-    for (size_t i = 0; i < 50; i++) spans[i] = (weft__span){bytes + i * 1000, 1000};
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = pattern_at(i);
+    for (size_t i = 0; i < 50; i++)
+        spans[i] = (weft__span){bytes + i * 1000, 1000};
     assert_int_equal(weft__stream_write(lab->stream, spans, 50), WEFT_OK);
 }
 
@@ -240,8 +244,10 @@ static void write_to_the_gone(void *context)
     static const uint8_t bytes[100000];
     const weft__span span = {bytes, sizeof bytes};
     lab->is_in_call = true;
-    for (int i = 0; i < 100; i++) weft__stream_write(lab->stream, &span, 1);
-    for (int i = 0; i < 100; i++) append(lab->stream, bytes, sizeof bytes);
+    for (int i = 0; i < 100; i++)
+        weft__stream_write(lab->stream, &span, 1);
+    for (int i = 0; i < 100; i++)
+        append(lab->stream, bytes, sizeof bytes);
     assert_true(!lab->stream->output || weft__buffer_length(lab->stream->output) < 1 << 20);
     lab->is_in_call = false;
 }

@@ -49,7 +49,8 @@ static void run_until(weft__wheel *wheel, uint64_t end_ms)
 static void test_no_timer_is_early_and_none_later_than_a_tick(void **state)
 {
     (void)state;
-    static const uint64_t delays[] = {0, 1, 15, 16, 17, 100, 1000, 16383, 16384, 16385, 50000, 3600000, 86400000};
+    static const uint64_t delays[] = {0,     1,     15,    16,    17,      100,     1000,
+                                      16383, 16384, 16385, 50000, 3600000, 86400000};
     for (uint64_t start = 1000; start < 1040; start += 7) {
         for (size_t i = 0; i < sizeof delays / sizeof *delays; i++) {
             weft__wheel wheel;
@@ -191,7 +192,8 @@ static void test_timers_may_be_changed_while_others_fire(void **state)
     weft__timer_init(&stopped.timer, count);
     weft__timer_init(&late.timer, count);
     counted *in_order[] = {&again, &stopper, &restarter, &stopped, &late};
-    for (int i = 0; i < 5; i++) weft__wheel_start(&wheel, &in_order[i]->timer, 0, 10); /* all in one tick */
+    for (int i = 0; i < 5; i++)
+        weft__wheel_start(&wheel, &in_order[i]->timer, 0, 10); /* all in one tick */
     run_until(&wheel, 500);
     assert_int_equal(again.fired, 5);
     assert_int_equal(stopper.fired, 1);
