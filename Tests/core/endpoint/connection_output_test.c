@@ -52,7 +52,7 @@ static void expect_filling(int peer, int count)
     }
 }
 
-static int filled;
+static _Atomic int filled;
 
 static void fill_inside(world *world, weft_connection *connection, weft_request *request)
 {
