@@ -52,6 +52,8 @@ final class Dial: @unchecked Sendable {
         _ url: String, _ configuration: ClientConfiguration, _ eventLoop: EventLoop, _ pings: PingAnswer
     ) throws(WebSocketError) {
         var limits = try configuration.limits.coreValue()
+        let areNames = configuration.subProtocols.allSatisfy { !$0.isEmpty && !$0.contains(",") }
+        try ConnectionLimits.check("subProtocols", areNames, "one is empty or has a comma")
         var service = ConnectionSink.callbacks(pings: pings)
         var config = weft_client_config()
         weft_client_config_init(&config)
