@@ -95,7 +95,7 @@ extension UpgradeService {
 /// Thrown by ``UpgradeService/get(_:)``: the HTTP answer instead of the upgrade.
 public struct UpgradeError: Error, Sendable, CustomStringConvertible {
     /// From 400 to 599; another one is sent as 400.
-    public var status: HTTPResponse.Status
+    public var status: HTTPResponse.Status { didSet { status = Self.refusal(status) } }
     /// The body of the answer, as plain text.
     public var message: String
     /// Further fields of the answer.
@@ -103,9 +103,13 @@ public struct UpgradeError: Error, Sendable, CustomStringConvertible {
 
     /// A refusal.
     public init(status: HTTPResponse.Status = .badRequest, message: String = "", headers: HTTPFields = [:]) {
-        self.status = (400...599).contains(status.code) ? status : .badRequest
+        self.status = Self.refusal(status)
         self.message = message
         self.headers = headers
+    }
+
+    private static func refusal(_ status: HTTPResponse.Status) -> HTTPResponse.Status {
+        (400...599).contains(status.code) ? status : .badRequest
     }
 
     /// Status and message.
