@@ -110,7 +110,6 @@ struct ListenerTests {
 
     @Test("A service attached while the listener runs is reachable at once")
     func attachWhileRunning() async throws {
-        let nothing: (Listener) -> Void = { _ in }
         try await withListener(attach: nothing) { listener in
             #expect(try await handshakeStatus(listener.url()) == 404)
             try listener.attach(at: "/ws") { _ in Echo() }

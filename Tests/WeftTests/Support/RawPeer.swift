@@ -109,7 +109,7 @@ final class RawPeer: Sendable {
 
     fileprivate init(_ descriptor: Int32) {
         self.descriptor = descriptor
-        var limit = timeval(tv_sec: 60, tv_usec: 0)
+        var limit = timeval(tv_sec: 30, tv_usec: 0)
         let size = socklen_t(MemoryLayout<timeval>.size)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
@@ -137,6 +137,10 @@ final class RawPeer: Sendable {
     }
 
     static func upgradeRequest(_ path: String = "/ws", _ fields: String...) -> String {
+        upgradeRequest(path, fields)
+    }
+
+    static func upgradeRequest(_ path: String, _ fields: [String]) -> String {
         let fixed = [
             "GET \(path) HTTP/1.1", "Host: 127.0.0.1", "Upgrade: websocket", "Connection: Upgrade",
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13",

@@ -33,6 +33,9 @@ func withListener<Result>(
     }
 }
 
+/// For a listener without services.
+func nothing(_ listener: Listener) {}
+
 /// Runs a listener with one service at /ws.
 func serve<Result>(
     _ service: any Service, _ configuration: ServiceConfiguration = .init(),

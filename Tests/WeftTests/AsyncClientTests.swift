@@ -1,0 +1,155 @@
+import Synchronization
+import Testing
+import Weft
+
+@Suite("AsyncClient", .timeLimit(.minutes(2)))
+struct AsyncClientTests {
+    @Test("A service gets the callbacks of the connection")
+    func service() async throws {
+        let (there, here) = (Recorder(), Recorder())
+        try await serve(there) { listener in
+            let client = try await AsyncClient(listener.url(), service: here)
+            let caller = try await there.callers.next()
+            try await caller.writeTextMessage("hello")
+            try await caller.writeBinaryMessage([1])
+            try await caller.ping([2])
+            try await caller.pong([3])
+            try await caller.close(statusCode: CloseCode(4002), reason: "bye")
+            #expect(
+                try await here.next(6) == [
+                    .open, .text("hello"), .binary([1]), .ping([2]), .pong([3]),
+                    .close(CloseCode(4002), "bye"),
+                ])
+            #expect(try await there.next(2) == [.open, .close(CloseCode(4002), "")])
+            #expect(client.httpResponse?.status == .switchingProtocols)
+            #expect(!client.isOpen)
+        }
+    }
+
+    @Test("An inline service gets the callbacks of the connection")
+    func inlineService() async throws {
+        let (there, here) = (Recorder(), InlineRecorder())
+        try await serve(there) { listener in
+            let client = try await AsyncClient(listener.url(), service: here)
+            let caller = try await there.callers.next()
+            try await caller.writeTextMessage("hello")
+            #expect(try await here.next(2) == [.open, .text("hello")])
+            try await client.close(statusCode: .goingAway)
+            #expect(try await here.next(1) == [.close(.goingAway, "")])
+        }
+    }
+
+    @Test("Without a service messages are dropped and pings answered")
+    func noService() async throws {
+        let there = Recorder()
+        try await serve(there) { listener in
+            let client = try await AsyncClient(listener.url())
+            let caller = try await there.callers.next()
+            for _ in 0..<100 { try await caller.writeBinaryMessage([UInt8](repeating: 0, count: 60_000)) }
+            try await caller.ping([9])
+            try await client.writeTextMessage("writes work")
+            #expect(try await Set(there.next(3).map { "\($0)" }).count == 3)
+            try await client.close()
+            #expect(try await there.next(1) == [.close(.normalClosure, "")])
+        }
+    }
+
+    @Test("The client and its service's caller are one connection")
+    func caller() async throws {
+        let here = Recorder()
+        try await serve(Echo()) { listener in
+            let client = try await AsyncClient(listener.url(), service: here)
+            #expect(try await here.callers.next() === client.caller)
+            try await client.writeTextMessage("echo")
+            #expect(try await here.next(2) == [.open, .text("echo")])
+        }
+    }
+
+    @Test("A failed connect throws from init and the service is told nothing")
+    func failedConnect() async throws {
+        let here = Recorder { _, event in Issue.record("\(event)") }
+        try await withListener(attach: nothing) { listener in
+            let error = try await failure(WebSocketError.self) {
+                _ = try await AsyncClient(listener.url(), service: here)
+            }
+            #expect(error.code == .invalidHandshake)
+            #expect(error.httpResponse?.status == .notFound)
+        }
+        let error = try await failure(WebSocketError.self) {
+            _ = try await AsyncClient("nowhere", service: here)
+        }
+        #expect(error.code == .invalidURL)
+    }
+
+    @Test("A violation of the server is told to onError, then onClose")
+    func violation() async throws {
+        let here = Recorder()
+        let there = Recorder { caller, event in
+            if event == .open { try await caller.writeBinaryMessage([UInt8](repeating: 0, count: 3000)) }
+        }
+        try await serve(there) { listener in
+            var configuration = ClientConfiguration()
+            configuration.maxMessageSize = 2999
+            let client = try await AsyncClient(listener.url(), service: here, configuration: configuration)
+            let events = try await here.next(3)
+            #expect(events.prefix(2) == [.open, .error(.payloadTooLarge)])
+            guard case .close(.messageTooBig, _) = events[2] else {
+                Issue.record("\(events[2])")
+                return
+            }
+            withExtendedLifetime(client) {}
+        }
+    }
+
+    @Test("idleTimeout calls onIdleTimeout")
+    func idle() async throws {
+        let here = Recorder()
+        try await serve(Echo()) { listener in
+            var configuration = ClientConfiguration()
+            configuration.idleTimeout = .milliseconds(20)
+            let client = try await AsyncClient(listener.url(), service: here, configuration: configuration)
+            #expect(try await here.next(3) == [.open, .idle, .idle])
+            withExtendedLifetime(client) {}
+        }
+    }
+
+    @Test("Dropping the last reference drops the connection")
+    func dropped() async throws {
+        let (there, here) = (Recorder(), Recorder())
+        try await serve(there) { listener in
+            _ = try await AsyncClient(listener.url(), service: here)
+            while case let event = try await there.events.next() {
+                if case .close(let code, _) = event {
+                    #expect(code == .abnormalClosure)
+                    break
+                }
+            }
+            #expect(try await here.next(1) == [.open])
+        }
+    }
+
+    @Test("Service, caller and client are gone after the connection")
+    func nothingLeaks() async throws {
+        try await serve(Echo()) { listener in
+            func talk() async throws -> [() -> Bool] {
+                let here = Recorder()
+                let inline = InlineRecorder()
+                let first = try await AsyncClient(listener.url(), service: here)
+                let second = try await AsyncClient(listener.url(), service: inline)
+                let third = try await AsyncClient(listener.url())
+                try await first.close()
+                try await second.close()
+                let objects: [any AnyObject & Sendable] = [
+                    here, inline, first, second, third, first.caller, third.caller,
+                ]
+                return objects.map { object in isGone(object) }
+            }
+            for isGone in try await talk() { try await eventually(isGone) }
+        }
+    }
+
+    private func isGone<Object: AnyObject & Sendable>(_ object: Object) -> () -> Bool {
+        let reference = WeakReference(object)
+        return { reference.isGone }
+    }
+}

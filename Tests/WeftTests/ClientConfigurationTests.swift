@@ -1,0 +1,141 @@
+import HTTPTypes
+import Testing
+import Weft
+
+@Suite("ClientConfiguration", .timeLimit(.minutes(2)))
+struct ClientConfigurationTests {
+    @Test("The defaults are those promised")
+    func defaults() {
+        let configuration = ClientConfiguration()
+        #expect(configuration.subProtocols.isEmpty)
+        #expect(configuration.customHeaders.isEmpty)
+        #expect(configuration.handShakeTimeout == .seconds(300))
+        #expect(configuration.idleTimeout == .zero)
+        #expect(configuration.maxFrameSize == 65536)
+        #expect(configuration.maxMessageSize == 1 << 20)
+        #expect(configuration.keepAlive == KeepAlive(interval: .seconds(60), timeout: .seconds(30)))
+        #expect(configuration.eventLoops == nil)
+    }
+
+    @Test("A value out of range throws and names the field")
+    func outOfRange() async throws {
+        let changes: [(String, (inout ClientConfiguration) -> Void)] = [
+            ("maxMessageSize", { $0.maxMessageSize = 0 }), ("maxFragments", { $0.maxFragments = 0 }),
+            ("sendQueueLimit", { $0.sendQueueLimit = 0 }), ("idleTimeout", { $0.idleTimeout = .seconds(-1) }),
+            ("keepAlive.interval", { $0.keepAlive = KeepAlive(interval: .zero) }),
+            ("keepAlive.timeout", { $0.keepAlive = KeepAlive(timeout: .zero) }),
+            ("threads", { $0.eventLoops = EventLoops(threads: 0) }),
+        ]
+        for (field, change) in changes {
+            var configuration = ClientConfiguration()
+            change(&configuration)
+            let copy = configuration
+            let error = try await failure(WebSocketError.self) {
+                _ = try await Client("ws://127.0.0.1:1/", configuration: copy)
+            }
+            #expect(error.code == .invalidConfiguration)
+            #expect(error.message.contains(field))
+        }
+    }
+
+    @Test("A negative handShakeTimeout is the default, and zero is no limit", arguments: [-1, 0])
+    func unusualTimeouts(seconds: Int) async throws {
+        try await serve(Echo()) { listener in
+            var configuration = ClientConfiguration()
+            configuration.handShakeTimeout = .seconds(seconds)
+            try await Client(listener.url(), configuration: configuration).close()
+        }
+    }
+
+    @Test("customHeaders are added to the request; Host and Origin can be among them")
+    func customHeaders() async throws {
+        let server = try RawServer()
+        var configuration = ClientConfiguration()
+        configuration.customHeaders = [
+            .authorization: "Bearer abc", HTTPField.Name("Host")!: "other.example",
+            .origin: "https://page.example",
+        ]
+        let connecting = Task { [configuration] in
+            try await Client(server.url + "path?q=1", configuration: configuration)
+        }
+        let peer = try await server.accept()
+        let lines = try await peer.readHead().split(separator: "\r\n").map(String.init)
+        #expect(lines[0] == "GET /path?q=1 HTTP/1.1")
+        #expect(lines.contains("Authorization: Bearer abc"))
+        #expect(lines.contains("Origin: https://page.example"))
+        #expect(lines.filter { $0.lowercased().hasPrefix("host:") } == ["Host: other.example"])
+        connecting.cancel()
+        _ = await connecting.result
+    }
+
+    @Test(
+        "The handshake's own headers cannot be overridden",
+        arguments: [
+            "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol",
+        ])
+    func handshakeHeaders(name: String) async throws {
+        try await serve(Echo()) { listener in
+            var configuration = ClientConfiguration()
+            configuration.customHeaders = [HTTPField.Name(name)!: "x"]
+            let copy = configuration
+            let error = try await failure(WebSocketError.self) {
+                _ = try await Client(listener.url(), configuration: copy)
+            }
+            #expect(error.code == .invalidConfiguration)
+            #expect(error.message.contains(name))
+        }
+    }
+
+    @Test("subProtocols are offered in order, and the server's choice is known")
+    func subProtocols() async throws {
+        var service = ServiceConfiguration()
+        service.subProtocols = ["v1", "v2"]
+        try await serve(Echo(), service) { listener in
+            var configuration = ClientConfiguration()
+            configuration.subProtocols = ["v3", "v2", "v1"]
+            let client = try await Client(listener.url(), configuration: configuration)
+            #expect(client.negotiatedSubprotocol == "v2")
+            #expect(client.httpResponse?.headerFields[.secWebSocketProtocol] == "v2")
+            #expect(try await Client(listener.url()).negotiatedSubprotocol == nil)
+        }
+    }
+
+    @Test("A server that picks none of the subprotocols: invalidHandshake")
+    func noSubprotocol() async throws {
+        try await serve(Echo()) { listener in
+            var configuration = ClientConfiguration()
+            configuration.subProtocols = ["v1"]
+            let status = try await handshakeStatus(listener.url(), configuration)
+            #expect(status == 101)
+        }
+    }
+
+    @Test(
+        "Subprotocols that are no tokens are an error",
+        arguments: [["a b"], [""], ["a", ""], ["a", "a"], ["a,b"]])
+    func badSubprotocols(names: [String]) async throws {
+        try await serve(Echo()) { listener in
+            var configuration = ClientConfiguration()
+            configuration.subProtocols = names
+            let copy = configuration
+            let error = try await failure(WebSocketError.self) {
+                _ = try await Client(listener.url(), configuration: copy)
+            }
+            #expect(error.code == .invalidConfiguration)
+        }
+    }
+
+    @Test("maxFrameSize bounds a received frame")
+    func maxFrameSize() async throws {
+        let service = Recorder { caller, event in
+            if event == .open { try await caller.writeBinaryMessage([UInt8](repeating: 0, count: 200)) }
+        }
+        try await serve(service) { listener in
+            var configuration = ClientConfiguration()
+            configuration.maxFrameSize = 100
+            let client = try await Client(listener.url(), configuration: configuration)
+            let error = try await failure(WebSocketError.self) { _ = try await client.readMessage() }
+            #expect(error.closeCode == .messageTooBig)
+        }
+    }
+}
