@@ -246,7 +246,11 @@ static void shut_down(weft_loop *loop)
 static void on_wake(uv_async_t *wake)
 {
     weft_loop *loop = wake->data;
-    if (!loop->owns_thread) uv_unref((uv_handle_t *)wake);
+    if (loop->owns_thread) {
+        weft__exit_guard_pass(&loop->guarded);
+    } else {
+        uv_unref((uv_handle_t *)wake);
+    }
     weft__turn_begin(loop);
     open_letters(loop, weft__mailbox_take_all(&loop->mailbox));
     if (weft__loop_is_closing(loop)) shut_down(loop);
@@ -303,6 +307,7 @@ static void run(void *context)
 {
     weft_loop *loop = context;
     uv_run(loop->uv, UV_RUN_DEFAULT);
+    weft__exit_guard_remove(&loop->guarded);
     uv_loop_close(loop->uv);
     weft__loop_release(loop);
 }
@@ -327,11 +332,14 @@ weft_status weft_loop_open(weft_loop **out)
     loop->uv = &loop->own_uv;
     if (uv_loop_init(loop->uv) != 0) goto fail_loop;
     if (open_handles(loop) != WEFT_OK) goto fail_uv;
+    if (weft__exit_guard_add(&loop->guarded) != WEFT_OK) goto fail_handles;
     weft__loop_retain(loop); /* the thread's */
-    if (start_thread(loop) != 0) goto fail_handles;
+    if (start_thread(loop) != 0) goto fail_guard;
     *out = loop;
     return WEFT_OK;
 
+fail_guard:
+    weft__exit_guard_remove(&loop->guarded);
 fail_handles:
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_close((uv_handle_t *)&loop->alarm, NULL);
@@ -373,7 +381,7 @@ void weft_loop_close(weft_loop *loop)
     atomic_store_explicit(&loop->is_closing, true, memory_order_release);
     wake_up(loop);
     atomic_fetch_sub_explicit(&loop->senders, 1, memory_order_release);
-    if (!owns_thread) return;
+    if (!owns_thread || weft__exit_guard_has_begun()) return; /* at the exit nobody answers any more */
     if (is_current) {
         pthread_detach(thread);
     } else {

@@ -1,6 +1,7 @@
 #ifndef WEFT_NET_LOOP_INTERNAL_H
 #define WEFT_NET_LOOP_INTERNAL_H
 
+#include "net/exit_guard.h"
 #include "net/loop.h"
 
 #include <uv.h>
@@ -35,7 +36,8 @@ struct weft_loop {
     /* any thread */
     _Atomic size_t holders;
     atomic_bool is_closing;
-    _Atomic unsigned senders; /**< Threads that may be about to touch `wake`. */
+    weft__guarded_loop guarded; /**< Under the guard's lock; of a loop with a thread of its own. */
+    _Atomic unsigned senders;   /**< Threads that may be about to touch `wake`. */
     weft__mailbox mailbox;
 
     /* loop thread only */
