@@ -155,8 +155,10 @@ static weft_status dispatch(weft_connection *connection, weft_opcode opcode, con
 {
     if (!may_send(connection)) return WEFT_ECLOSED;
     bool is_control = opcode >= WEFT_OPCODE_CLOSE;
-    return is_control ? control_here(connection, opcode, bytes, length)
-                      : send_here(connection, (weft_message_type)opcode, bytes, length);
+    weft_status status = is_control ? control_here(connection, opcode, bytes, length)
+                                    : send_here(connection, (weft_message_type)opcode, bytes, length);
+    weft__stream_count_unsent(connection->stream);
+    return status;
 }
 
 static void open_frame_mail(weft_loop *loop, weft__mail *mail)
@@ -165,8 +167,9 @@ static void open_frame_mail(weft_loop *loop, weft__mail *mail)
     weft_connection *connection = letter->connection;
     (void)loop;
     size_t wire_length = weft__session_wire_length(&connection->session, letter->length);
-    atomic_fetch_sub_explicit(&connection->posted, wire_length, memory_order_relaxed);
     weft_status status = dispatch(connection, letter->opcode, letter->bytes, letter->length);
+    /* After dispatch has counted them as unsent: rather counted twice for a moment than not at all. */
+    atomic_fetch_sub_explicit(&connection->posted, wire_length, memory_order_release);
     /* The sender was told that it is on its way: what cannot be kept ends the connection. */
     if (status == WEFT_ENOMEM || status == WEFT_ESYSTEM) {
         weft__connection_lose(connection, status, weft_status_text(status));
@@ -182,7 +185,7 @@ static weft_status post(weft_connection *connection, weft_opcode opcode, const u
     if (!letter) return WEFT_ENOMEM;
     /* First taken, then looked at: of senders that meet here none passes the limit on the other's back. */
     size_t wire_length = weft__session_wire_length(&connection->session, length);
-    size_t waiting = atomic_fetch_add_explicit(&connection->posted, wire_length, memory_order_relaxed) +
+    size_t waiting = atomic_fetch_add_explicit(&connection->posted, wire_length, memory_order_acquire) +
                      atomic_load_explicit(&connection->unsent, memory_order_relaxed);
     if (is_too_much(connection->plan, waiting, wire_length)) {
         atomic_fetch_sub_explicit(&connection->posted, wire_length, memory_order_relaxed);

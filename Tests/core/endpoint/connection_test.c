@@ -259,7 +259,7 @@ static void provoke(world *world, int peer, happening what)
     if (what != WRITABLE) return;
     world_await(world, OPEN, 1);
     weft_connection *connection = world_hold(world);
-    while (atomic_load(&connection->unsent) == 0) {
+    while (atomic_load(&connection->unsent) < sizeof large) { /* more than the output of a turn */
         weft_connection_send(connection, WEFT_BINARY, (const uint8_t *)large, sizeof large);
     }
     weft_connection_release(connection);
