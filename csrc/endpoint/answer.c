@@ -156,6 +156,25 @@ static void send_letter(answer_mail *letter)
     }
 }
 
+static void open_drop_mail(weft_loop *loop, weft__mail *mail)
+{
+    weft_request *request = WEFT__CONTAINER(mail, weft_request, drop_mail);
+    weft__turn_begin(loop);
+    if (request->state == WEFT__REQUEST_DECIDING) weft__request_abort(&request->link);
+    weft__request_release(request);
+    weft__turn_end(loop);
+}
+
+void weft_request_drop(weft_request *request)
+{
+    request->drop_mail.open = open_drop_mail;
+    if (weft_loop_is_current(request->loop)) {
+        open_drop_mail(request->loop, &request->drop_mail);
+    } else if (!weft__loop_send(request->loop, &request->drop_mail)) {
+        weft__request_release(request);
+    }
+}
+
 /* -- on the caller's thread ---------------------------------------------------------------------- */
 
 static void put_detail(char *detail, size_t size, const char *text)

@@ -230,6 +230,7 @@ static weft_status close_here(weft_connection *connection, uint16_t code, const 
     if (connection->state != WEFT__CONNECTION_OPEN) return WEFT_ECLOSED;
     weft_status status = write_close(connection, code, reason, length);
     if (status != WEFT_OK) return status;
+    if (timeout_ms == 0) timeout_ms = connection->plan->config.close_timeout_ms;
     connection->state = WEFT__CONNECTION_CLOSING;
     weft__connection_stop_sending(connection);
     weft__timer_stop(&connection->timer);

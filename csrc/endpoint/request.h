@@ -24,6 +24,7 @@ struct weft_request {
     weft__endpoint_address local_address;
 
     _Atomic size_t holders; /* the loop, and the application while it decides */
+    weft__mail drop_mail;   /* a part of the handle, so that letting go needs no memory */
 
     /* loop thread only */
     uint8_t state;   /* a weft__request_state */

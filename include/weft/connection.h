@@ -65,8 +65,8 @@ typedef struct weft_connection_config {
     uint32_t keep_alive_interval_ms; /**< Silence of the peer until a ping is sent; 60 s; 0: never. */
     uint32_t
         keep_alive_timeout_ms; /**< From that ping until the connection ends with 1006; 30 s; at least 1. */
-    uint32_t close_timeout_ms; /**< From a failed peer's or our close frame until TCP is dropped, where
-                                    weft_connection_close does not say; 60 s; at least 1. */
+    uint32_t close_timeout_ms; /**< From our close frame until TCP is dropped without the peer's, where
+                                    weft_connection_close says 0; 60 s; at least 1. */
     uint64_t send_queue_limit; /**< Bytes that may wait for a slow reader; a message that finds nothing
                                     waiting may be larger. 16 MiB; at least 1. */
     uint64_t high_water;       /**< Waiting bytes above which reading from the peer pauses; 64 KiB. */
@@ -108,15 +108,15 @@ WEFT_API weft_status weft_connection_ping(weft_connection *connection, const uin
  *  Errors as weft_connection_ping. Thread: any. */
 WEFT_API weft_status weft_connection_pong(weft_connection *connection, const uint8_t *bytes, size_t length);
 
-/** As close_timeout_ms of weft_connection_close: wait for ever. */
+/** As timeout of weft_connection_close: wait for ever. */
 #define WEFT_NO_TIMEOUT UINT32_MAX
 
 /**
  * Starts the closing handshake. `code` 0 sends an empty close frame. `on_close` tells when it is done;
- * without the peer's close frame after `timeout_ms` the connection ends with WEFT_ETIMEDOUT and 1006.
- * WEFT_EINVAL for a code that may not be sent, a reason over 123 bytes or without code, WEFT_EPAYLOAD for a
- * reason that is not UTF-8; WEFT_ECLOSED when a close frame was sent or received already; WEFT_ENOMEM.
- * Thread: any.
+ * without the peer's close frame after `timeout_ms` (0: close_timeout_ms of the settings) the connection ends
+ * with WEFT_ETIMEDOUT and 1006. WEFT_EINVAL for a code that may not be sent, a reason over 123 bytes or
+ * without code, WEFT_EPAYLOAD for a reason that is not UTF-8; WEFT_ECLOSED when a close frame was sent or
+ * received already; WEFT_ENOMEM. Thread: any.
  */
 WEFT_API weft_status weft_connection_close(weft_connection *connection, uint16_t code, const char *reason,
                                            size_t length, uint32_t timeout_ms);
@@ -135,8 +135,8 @@ WEFT_API void weft_connection_hold_close(weft_connection *connection);
 WEFT_API void weft_connection_answer_close(weft_connection *connection);
 
 /**
- * Ends the connection because the application failed: close 1011, `on_error` with WEFT_ECALLBACK and `detail`
- * (copied), then `on_close` with 1011. Thread: the loop's.
+ * Ends the connection because the application failed: close 1011 with `detail` as the reason that the peer
+ * reads, `on_error` with WEFT_ECALLBACK and `detail`, then `on_close` with 1011. Thread: the loop's.
  */
 WEFT_API void weft_connection_fail(weft_connection *connection, const char *detail);
 

@@ -11,9 +11,9 @@ extern "C" {
 typedef struct weft_listener weft_listener;
 
 /**
- * One HTTP request that waits for its answer: weft_request_accept or weft_request_respond, exactly once, from
- * any thread and as late as needed. The handle ends with its answer. Until then everything that it tells may
- * be read from any thread; views are borrowed until the answer.
+ * One HTTP request that waits for its answer: weft_request_accept, weft_request_respond or weft_request_drop,
+ * once, from any thread and as late as needed. The handle ends with its answer. Until then everything that it
+ * tells may be read from any thread; views are borrowed until the answer.
  */
 typedef struct weft_request weft_request;
 
@@ -34,7 +34,8 @@ typedef struct weft_route {
     /** Any other request without a body; NULL: 426 where on_upgrade is set. Thread: the loop of the request.
      */
     void (*on_request)(void *context, weft_request *request);
-    /** The route is detached and no callback of it is running. Any thread. */
+    /** The route is detached, no callback of it is running and no request of it waits for its answer; may
+     * come after the listener's on_closed. Any thread. */
     void (*on_release)(void *context);
     weft_origin_policy origins;
     const weft_string *origin_list; /**< For WEFT_ORIGIN_LIST, as in `https://example.org`; copied. */
@@ -206,6 +207,10 @@ static inline void weft_response_init(weft_response *response)
  */
 WEFT_API weft_status weft_request_respond(weft_request *request, const weft_response *response, char *detail,
                                           size_t detail_size);
+
+/** Lets go of a request without an answer: its TCP connection ends. For when even a refusal failed; cannot
+ * fail itself. Thread: any. */
+WEFT_API void weft_request_drop(weft_request *request);
 
 #ifdef __cplusplus
 }

@@ -115,9 +115,17 @@ final class PendingRequest: Sendable {
         }
     }
 
-    /// A plain text answer; where even that cannot be said, nothing can.
+    /// A plain text answer. One that cannot be sent, such as for a header with a line break in it, becomes a 500;
+    /// where even that has no memory, the request is dropped.
     func refuse(_ status: HTTPResponse.Status, _ message: String, headers: HTTPFields = [:]) {
-        try? respond(HTTPServiceResponse(status: status, headers: headers, text: message))
+        do throws(WebSocketError) {
+            try respond(HTTPServiceResponse(status: status, headers: headers, text: message))
+        } catch {
+            if error.code == .invalidState { return }  // answered already
+            if status != .internalServerError || !headers.isEmpty { return refuse(.internalServerError, "") }
+            isAnswered.withLock { $0 = true }
+            weft_request_drop(pointer)
+        }
     }
 
     private func answer(_ give: () throws(WebSocketError) -> Void) throws(WebSocketError) {

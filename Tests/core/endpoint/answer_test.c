@@ -223,6 +223,27 @@ static void test_the_clients_first_subprotocol_that_is_known_is_chosen(void **st
     world_end(&world);
 }
 
+static void *drop_elsewhere(void *context)
+{
+    world *world = context;
+    weft_request_drop(world->request);
+    return NULL;
+}
+
+static void test_a_dropped_request_ends_tcp_without_an_answer(void **state)
+{
+    (void)state;
+    world world;
+    listen_and_keep(&world);
+    int peer = peer_connect(world.port);
+    peer_say(peer, "GET / HTTP/1.1\r\nHost: here\r\n\r\n");
+    world_await(&world, REQUEST, 1);
+    on_a_thread(&world, drop_elsewhere);
+    peer_expect_end(peer);
+    close(peer);
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_a_request_decided_during_a_stop_still_opens),
         cmocka_unit_test(test_answers_that_cannot_be_leave_the_request_open),
         cmocka_unit_test(test_the_clients_first_subprotocol_that_is_known_is_chosen),
+        cmocka_unit_test(test_a_dropped_request_ends_tcp_without_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -154,6 +154,23 @@ static void test_a_close_that_is_not_answered_times_out(void **state)
     world_end(&world);
 }
 
+static void test_a_close_without_a_timeout_takes_that_of_the_settings(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.settings.close_timeout_ms = 30;
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    world_await(&world, OPEN, 1);
+    assert_int_equal(weft_connection_close(world.connection, 1000, "", 0, 0), WEFT_OK);
+    peer_expect_close(peer, 1000);
+    accept_and_expect(&world, "uoecr");
+    assert_int_equal(world.error, WEFT_ETIMEDOUT);
+    close(peer);
+    world_end(&world);
+}
+
 static void test_a_close_that_may_not_be_sent_changes_nothing(void **state)
 {
     (void)state;
@@ -443,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_a_violation_gets_one_close_frame_and_the_end),
         cmocka_unit_test(test_our_close_waits_for_the_answer),
         cmocka_unit_test(test_a_close_that_is_not_answered_times_out),
+        cmocka_unit_test(test_a_close_without_a_timeout_takes_that_of_the_settings),
         cmocka_unit_test(test_a_close_that_may_not_be_sent_changes_nothing),
         cmocka_unit_test(test_the_second_close_is_refused),
         cmocka_unit_test(test_of_several_closers_one_wins),
