@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -111,6 +112,7 @@ def browser():
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # what is on PATH may be a script that waits for the browser
         )
         try:
             for line in process.stderr:
@@ -122,6 +124,6 @@ def browser():
             with connect(found.group(1), max_size=None, compression=None) as socket:
                 yield Browser(socket)
         finally:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGTERM)
             process.wait(WAIT)
             process.stderr.close()
