@@ -39,11 +39,12 @@ final class Inbox: Sendable {
         }
 
         mutating func takeFirst() -> Message {
-            let message = messages[first]
+            var message = Message.binary([])
+            swap(&message, &messages[first])
             first += 1
             bytes -= message.byteCount
-            if isEmpty {
-                messages.removeAll(keepingCapacity: true)
+            if isEmpty || first > Inbox.countBound {
+                messages.removeFirst(first)
                 first = 0
             }
             return message
