@@ -161,14 +161,14 @@ final class ConnectionHandle: Sendable {
             throw WebSocketError(.invalidConfiguration, "a close reason needs a close code")
         }
         let milliseconds = timeout < .zero ? UInt32.max : max(timeout.coreMilliseconds, 1)
+        state.withLock { $0.isClosing = true }  // before the core's timeout can come
         let status = reason.withView { view in
             weft_connection_close(pointer, code?.rawValue ?? 0, view.bytes, view.length, milliseconds)
         }
         if status != WEFT_OK { throw writeError(status) }
-        state.withLock { $0.isClosing = true }
     }
 
-    /// True once our side has started the closing handshake.
+    /// True once our side has asked for the closing handshake.
     var isClosing: Bool { state.withLock { $0.isClosing } }
 
     /// Returns when the connection is closed.
