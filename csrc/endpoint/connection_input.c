@@ -98,7 +98,10 @@ static void on_read(void *owner, uint8_t *bytes, size_t length)
     if (!listens(connection)) return; /* RFC 6455 section 7.1.7: what follows the end is dropped */
     weft_connection_retain(connection);
     connection->last_read_ms = weft__loop_now(connection->loop);
-    connection->awaits_pong = false;
+    if (connection->awaits_pong) {
+        connection->awaits_pong = false; /* any byte shows life; the next silence counts from it */
+        if (connection->state == WEFT__CONNECTION_OPEN) weft__connection_watch(connection);
+    }
     size_t used =
         connection->held_input || connection->is_delivering ? 0 : deliver(connection, bytes, length);
     if (used < length) {

@@ -157,7 +157,7 @@ static weft_status dispatch(weft_connection *connection, weft_opcode opcode, con
     bool is_control = opcode >= WEFT_OPCODE_CLOSE;
     weft_status status = is_control ? control_here(connection, opcode, bytes, length)
                                     : send_here(connection, (weft_message_type)opcode, bytes, length);
-    weft__stream_count_unsent(connection->stream);
+    weft__stream_flush_large(connection->stream);
     return status;
 }
 
@@ -168,7 +168,7 @@ static void open_frame_mail(weft_loop *loop, weft__mail *mail)
     (void)loop;
     size_t wire_length = weft__session_wire_length(&connection->session, letter->length);
     weft_status status = dispatch(connection, letter->opcode, letter->bytes, letter->length);
-    /* After dispatch has counted them as unsent: rather counted twice for a moment than not at all. */
+    /* After dispatch has counted what was refused: rather counted twice for a moment than not at all. */
     atomic_fetch_sub_explicit(&connection->posted, wire_length, memory_order_release);
     /* The sender was told that it is on its way: what cannot be kept ends the connection. */
     if (status == WEFT_ENOMEM || status == WEFT_ESYSTEM) {

@@ -105,12 +105,10 @@ size_t weft__stream_unsent(const weft__stream *stream)
     return uv_stream_get_write_queue_size(&stream->uv.stream) + gathered;
 }
 
-void weft__stream_count_unsent(weft__stream *stream)
+static void count_unsent(weft__stream *stream)
 {
-    if (!stream->shared_unsent) return;
-    size_t waiting = stream->writes_waiting ? uv_stream_get_write_queue_size(&stream->uv.stream) : 0;
-    size_t gathered = stream->output ? weft__buffer_length(stream->output) : 0;
-    atomic_store_explicit(stream->shared_unsent, waiting + gathered, memory_order_relaxed);
+    size_t unsent = weft__stream_unsent(stream);
+    if (stream->shared_unsent) atomic_store_explicit(stream->shared_unsent, unsent, memory_order_relaxed);
 }
 
 void weft__stream_share_unsent(weft__stream *stream, _Atomic size_t *counter)
@@ -137,7 +135,7 @@ static void on_written(uv_write_t *request, int status)
     if (!stream->is_closed) {
         if (status != 0) break_stream(stream, status);
         if (stream->output) send_gathered(stream, NULL, 0);
-        weft__stream_count_unsent(stream);
+        count_unsent(stream);
         if (!stream->writes_waiting && !stream->is_broken) stream->events->on_drain(stream->owner);
     }
     weft__turn_end(loop);
@@ -234,12 +232,12 @@ static weft_status send_gathered(weft__stream *stream, const weft__span *spans, 
         if (count && !output) return WEFT_ENOMEM;
         weft_status status = keep_rest(output, spans, count, 0);
         if (status != WEFT_OK) break_stream(stream, UV_ENOMEM);
-        weft__stream_count_unsent(stream);
+        count_unsent(stream);
         return status;
     }
     weft_status status = stream->kind->send(stream, spans, count);
     if (stream->output) return_output(stream);
-    weft__stream_count_unsent(stream);
+    count_unsent(stream);
     return status;
 }
 
@@ -255,11 +253,16 @@ static void flush(weft__turn_end_hook *hook)
     stream->events->on_end(stream->owner, WEFT_ELOST, uv_strerror(error));
 }
 
-weft__buffer *weft__stream_output(weft__stream *stream)
+void weft__stream_flush_large(weft__stream *stream)
 {
     bool is_large = stream->output && weft__buffer_length(stream->output) > FLUSH_ABOVE;
     if (is_large && stream->is_broken) weft__buffer_reset(stream->output); /* the owner will hear of it */
     if (is_large && !stream->writes_waiting) send_gathered(stream, NULL, 0);
+}
+
+weft__buffer *weft__stream_output(weft__stream *stream)
+{
+    weft__stream_flush_large(stream);
     if (!stream->output) stream->output = weft__loop_borrow_buffer(stream->loop);
     if (stream->output) weft__turn_at_end(stream->loop, &stream->flush);
     return stream->output;

@@ -52,12 +52,12 @@ weft_status weft__stream_write(weft__stream *stream, const weft__span *spans, si
 /** Bytes that the system has refused so far and that wait in memory. */
 size_t weft__stream_unsent(const weft__stream *stream);
 
-/** Keeps in `counter`, for readers on other threads, what the system has not taken yet: that figure and the
- *  output of the turn. NULL ends it. */
+/** Keeps a copy of that figure in `counter`, for readers on other threads; NULL ends it. */
 void weft__stream_share_unsent(weft__stream *stream, _Atomic size_t *counter);
 
-/** Brings the shared counter up to date after output was appended; the end of the turn does too. */
-void weft__stream_count_unsent(weft__stream *stream);
+/** Sends the output at once when so much was appended that it should not wait for the end of the turn: what
+ * is not counted as unsent stays small. */
+void weft__stream_flush_large(weft__stream *stream);
 
 /** Ends our direction once everything is sent; reading goes on. */
 void weft__stream_shut_down(weft__stream *stream);

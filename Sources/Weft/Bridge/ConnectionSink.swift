@@ -16,8 +16,8 @@ class ConnectionSink {
     func opened() {}
     func received(_ type: weft_message_type, _ bytes: UnsafeBufferPointer<UInt8>, _ connection: OpaquePointer)
     {}
-    func receivedPing(_ data: [UInt8]) {}
-    func receivedPong(_ data: [UInt8]) {}
+    func receivedPing(_ data: [UInt8], _ connection: OpaquePointer) {}
+    func receivedPong(_ data: [UInt8], _ connection: OpaquePointer) {}
     func idled() {}
     func failed(_ error: WebSocketError) {}
     func closed(_ ending: Ending, _ connection: OpaquePointer) {}
@@ -66,12 +66,14 @@ extension ConnectionSink {
             }
         }
         if pings == .sink {
-            service.on_ping = { context, _, bytes, length in
-                sink(context).receivedPing([UInt8](UnsafeBufferPointer(start: bytes, count: length)))
+            service.on_ping = { context, connection, bytes, length in
+                let data = [UInt8](UnsafeBufferPointer(start: bytes, count: length))
+                sink(context).receivedPing(data, connection!)
             }
         }
-        service.on_pong = { context, _, bytes, length in
-            sink(context).receivedPong([UInt8](UnsafeBufferPointer(start: bytes, count: length)))
+        service.on_pong = { context, connection, bytes, length in
+            let data = [UInt8](UnsafeBufferPointer(start: bytes, count: length))
+            sink(context).receivedPong(data, connection!)
         }
         service.on_idle = { context, _ in sink(context).idled() }
         service.on_writable = { context, _ in sink(context).caller.handle.resumeWriters() }

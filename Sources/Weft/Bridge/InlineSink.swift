@@ -37,8 +37,14 @@ final class InlineSink: ConnectionSink {
         }
     }
 
-    override func receivedPing(_ data: [UInt8]) { call { try service.onPing(caller, data) } }
-    override func receivedPong(_ data: [UInt8]) { call { try service.onPong(caller, data) } }
+    override func receivedPing(_ data: [UInt8], _ connection: OpaquePointer) {
+        call { try service.onPing(caller, data) }
+    }
+
+    override func receivedPong(_ data: [UInt8], _ connection: OpaquePointer) {
+        call { try service.onPong(caller, data) }
+    }
+
     override func idled() { call { try service.onIdleTimeout(caller) } }
     override func failed(_ error: WebSocketError) { service.onError(caller, thrown ?? error) }
 

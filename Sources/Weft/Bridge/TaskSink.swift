@@ -13,11 +13,22 @@ final class TaskSink: ConnectionSink {
     ) {
         let event: ServiceEvent =
             type == WEFT_TEXT ? .text(String(validated: bytes)) : .binary([UInt8](bytes))
+        append(event, of: connection)
+    }
+
+    override func receivedPing(_ data: [UInt8], _ connection: OpaquePointer) {
+        append(.ping(data), of: connection)
+    }
+
+    override func receivedPong(_ data: [UInt8], _ connection: OpaquePointer) {
+        append(.pong(data), of: connection)
+    }
+
+    /// What the peer sends is held back while the task lags.
+    private func append(_ event: ServiceEvent, of connection: OpaquePointer) {
         if queue.append(event) { weft_connection_pause(connection) }
     }
 
-    override func receivedPing(_ data: [UInt8]) { append(.ping(data)) }
-    override func receivedPong(_ data: [UInt8]) { append(.pong(data)) }
     override func idled() { append(.idle) }
     override func failed(_ error: WebSocketError) { append(.failure(error)) }
 
@@ -55,7 +66,8 @@ struct ServiceRun {
                     case .ping(let data): try await service.onPing(caller, data)
                     case .pong(let data): try await service.onPong(caller, data)
                     case .idle: try await service.onIdleTimeout(caller)
-                    case .failure(let error): await service.onError(caller, thrown ?? error)
+                    case .failure(let error) where error.code == .callbackFailed: break  // told below
+                    case .failure(let error): await service.onError(caller, error)
                     case .close(let code, let reason): await close(caller, code, reason)
                     case .open(let opened):
                         caller = opened
@@ -65,6 +77,7 @@ struct ServiceRun {
                 } catch {
                     thrown = error
                     caller.handle.fail()
+                    await service.onError(caller, error)
                 }
             }
             batch.removeAll(keepingCapacity: true)
