@@ -3,7 +3,10 @@
 import PackageDescription
 
 /// An asynchronous function runs where its caller runs, so that a message is handled without a hop.
-let swiftSettings: [SwiftSetting] = [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]
+var swiftSettings: [SwiftSetting] = [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]
+
+// Set for runs under ThreadSanitizer, which needs locks that it can see.
+if Context.environment["WEFT_TSAN"] != nil { swiftSettings.append(.define("WEFT_TSAN")) }
 
 let package = Package(
     name: "weft",

@@ -1,5 +1,4 @@
 import Logging
-import Synchronization
 
 /// The other end of a connection, handed to every callback of a service.
 ///
@@ -20,7 +19,7 @@ public final class Caller: Sendable {
     /// Our address.
     public let localAddress: SocketAddress
 
-    private let attributes = Mutex<[String: any Sendable]>([:])
+    private let attributes = Locked<[String: any Sendable]>([:])
 
     /// On the connection's loop.
     init(handle: ConnectionHandle, request: UpgradeRequest?, logger: Logger?) {

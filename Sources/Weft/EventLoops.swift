@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Threads that carry connections. Several listeners and clients can share them.
 ///
 /// ```swift
@@ -17,7 +15,7 @@ public final class EventLoops: Sendable {
         var loops: [EventLoop] = []
         var next = 0
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// Threads of one's own; from 1 to 1024, else the first use throws `.invalidConfiguration`.
     public init(threads: Int = 1) { self.threads = threads }

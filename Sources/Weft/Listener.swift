@@ -1,6 +1,5 @@
 import HTTPTypes
 import Logging
-import Synchronization
 
 /// Accepts WebSocket connections on an address and hands them to services by path.
 ///
@@ -24,7 +23,7 @@ public final class Listener: Sendable {
 
     private let port: Int
     private let configuration: ListenerConfiguration
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// Checks the configuration and binds nothing.
     ///

@@ -40,6 +40,11 @@ extension WebSocketClient {
     public func writeBinaryMessage(_ data: some Collection<UInt8>) throws {
         try caller.writeBinaryMessage(data)
     }
+    /// The same for text that is borrowed.
+    @available(macOS 26, *)
+    public func writeTextMessage(_ text: UTF8Span) throws { try caller.writeTextMessage(text) }
+    /// The same for bytes that are borrowed.
+    public func writeBinaryMessage(_ data: RawSpan) throws { try caller.writeBinaryMessage(data) }
     /// See ``Caller/ping(_:)``.
     public func ping(_ data: [UInt8] = []) async throws { try await caller.ping(data) }
     /// See ``Caller/pong(_:)``.

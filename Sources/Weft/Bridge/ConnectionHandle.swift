@@ -1,5 +1,4 @@
 internal import CWeft
-import Synchronization
 
 /// How a connection ended.
 struct Ending: Sendable {
@@ -22,7 +21,7 @@ final class ConnectionHandle: Sendable {
         var closeWaiters: [UnsafeContinuation<Void, Never>] = []
         var writeWaiters: [UnsafeContinuation<Void, Never>] = []
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// Inside `on_open`, on the loop.
     init(_ connection: OpaquePointer) {

@@ -1,6 +1,5 @@
 internal import CWeft
 import HTTPTypes
-import Synchronization
 
 /// A connection that a client has opened.
 struct Dialled: Sendable {
@@ -21,7 +20,7 @@ final class Dial: @unchecked Sendable {
         var httpResponse: HTTPResponse?
         var body: [UInt8] = []
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     private init(sink: ConnectionSink) { self.sink = sink }
 

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// What waits for a service's task.
 enum ServiceEvent: Sendable {
     case open(Caller)
@@ -42,7 +40,7 @@ final class EventQueue: Sendable {
         var isPaused = false
         var waiter: UnsafeContinuation<Void, Never>?
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// Adds an event. True when the connection must pause now.
     func append(_ event: ServiceEvent) -> Bool {

@@ -1,5 +1,4 @@
 internal import CWeft
-import Synchronization
 
 /// An open listener of the core.
 final class ListenerBridge: Sendable {
@@ -98,7 +97,7 @@ private final class ListenerEnd: Sendable {
         var isReached = false
         var waiters: [UnsafeContinuation<Void, Never>] = []
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let eventLoops: [EventLoop]
 
     init(eventLoops: [EventLoop]) { self.eventLoops = eventLoops }

@@ -1,11 +1,10 @@
 internal import CWeft
 import HTTPTypes
-import Synchronization
 
 /// One request of the core that waits for its answer.
 final class PendingRequest: Sendable {
     private let core: CoreHandle
-    private let isAnswered = Mutex(false)
+    private let isAnswered = Locked(false)
     let eventLoop: EventLoop
 
     init(_ request: OpaquePointer) {

@@ -1,5 +1,4 @@
 internal import CWeft
-import Synchronization
 
 /// Keeps a client's messages for its reads. Pings are the library's.
 final class ReaderSink: ConnectionSink {
@@ -50,7 +49,7 @@ final class Inbox: Sendable {
             return message
         }
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// What a look at the first message says.
     enum Look {
