@@ -40,8 +40,8 @@ public final class Client: WebSocketClient {
     /// The next message, which must be text.
     ///
     /// - Throws: ``WebSocketError`` `.unexpectedMessageType` when it is binary, and it stays for the next
-    ///   read; `.connectionClosed` or `.connectionLost` when all messages are read and the connection is over;
-    ///   `CancellationError`, and no message is lost.
+    ///   read; `.connectionClosed` or `.connectionLost` when all messages are read and the connection is
+    ///   over; `CancellationError`, and no message is lost.
     public func readTextMessage() async throws -> String {
         guard case .text(let text) = try await read(fits: { if case .text = $0 { true } else { false } })
         else {

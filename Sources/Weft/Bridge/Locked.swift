@@ -8,8 +8,8 @@
         import Darwin
     #endif
 
-    /// A value behind a lock, for runs under ThreadSanitizer: it does not see `Mutex` of Synchronization on Linux, and
-    /// takes what that guards for races.
+    /// A value behind a lock, for runs under ThreadSanitizer: it does not see `Mutex` of Synchronization on
+    /// Linux, and takes what that guards for races.
     final class Locked<Value>: @unchecked Sendable {
         // Unchecked: the value is touched under the lock alone.
         private let mutex: UnsafeMutablePointer<pthread_mutex_t>

@@ -114,8 +114,8 @@ final class PendingRequest: Sendable {
         }
     }
 
-    /// A plain text answer. One that cannot be sent, such as for a header with a line break in it, becomes a 500;
-    /// where even that has no memory, the request is dropped.
+    /// A plain text answer. One that cannot be sent, such as for a header with a line break in it, becomes
+    /// a 500; where even that has no memory, the request is dropped.
     func refuse(_ status: HTTPResponse.Status, _ message: String, headers: HTTPFields = [:]) {
         do throws(WebSocketError) {
             try respond(HTTPServiceResponse(status: status, headers: headers, text: message))
