@@ -7,7 +7,7 @@ struct Connect: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Connect to a server: lines typed are sent, messages are printed.",
         discussion: """
-            At the end of the input the connection is closed, and what the server sends until then is \
+            After the end of the input the connection is closed, and what the server sends until then is \
             printed. Exit code 0 when the connection was closed with 1000 or 1001, 1 otherwise.
             """)
 
@@ -24,6 +24,16 @@ struct Connect: AsyncParsableCommand {
 
     @Option(name: .customLong("subprotocol"), help: "A subprotocol to offer. May be repeated.")
     var subprotocols: [String] = []
+
+    @Option(
+        help:
+            "Seconds from the end of the input to the close, for servers that answer nothing after it."
+    )
+    var linger: Double = 0.5
+
+    func validate() throws {
+        guard (0...86400).contains(linger) else { throw ValidationError("--linger is not in 0 to 86400") }
+    }
 
     func run() async throws {
         do {
@@ -73,7 +83,8 @@ struct Connect: AsyncParsableCommand {
                 try await client.writeTextMessage(line)
             }
         }
-        guard client.isOpen, !Task.isCancelled else { return }
+        try await Task.sleep(for: .seconds(linger))
+        guard client.isOpen else { return }
         try await client.close(timeout: .seconds(10))
     }
 }
