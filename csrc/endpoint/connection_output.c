@@ -211,9 +211,9 @@ static weft_status send_frame(weft_connection *connection, weft_opcode opcode, c
                               size_t length)
 {
     if (!weft_loop_is_current(connection->loop)) return post(connection, opcode, bytes, length);
-    if (!may_send(connection)) return WEFT_ECLOSED;
-    size_t waiting = waiting_here(connection);
-    bool is_kept_apart = opcode == WEFT_OPCODE_PONG; /* of those that wait only one is kept */
+    size_t waiting =
+        may_send(connection) ? waiting_here(connection) : 0; /* else dispatch says it is closed */
+    bool is_kept_apart = opcode == WEFT_OPCODE_PONG;         /* of those that wait only one is kept */
     if (waiting && !is_kept_apart) {
         size_t wire_length = weft__session_wire_length(&connection->session, length);
         if (is_too_much(connection->plan, waiting, wire_length)) return WEFT_EBACKPRESSURE;

@@ -26,8 +26,7 @@ void weft__loop_release(weft_loop *loop)
 
 bool weft_loop_is_current(const weft_loop *loop)
 {
-    uv_thread_t current = uv_thread_self();
-    return uv_thread_equal(&current, &loop->thread) != 0;
+    return pthread_equal(pthread_self(), loop->thread) != 0;
 }
 
 void weft_loop_set_data(weft_loop *loop, void *data)
@@ -49,7 +48,7 @@ bool weft__loop_is_closing(const weft_loop *loop)
 
 uint64_t weft__loop_now(const weft_loop *loop)
 {
-    return uv_now(loop->uv);
+    return loop->turn_depth ? loop->now_ms : uv_now(loop->uv);
 }
 
 static void on_alarm(uv_timer_t *alarm);
@@ -124,7 +123,7 @@ static void wake_self(weft_loop *loop)
 void weft__turn_begin(weft_loop *loop)
 {
     weft__assert_on_loop(loop);
-    loop->turn_depth++;
+    if (loop->turn_depth++ == 0) loop->now_ms = uv_now(loop->uv);
 }
 
 void weft__turn_end(weft_loop *loop)

@@ -46,7 +46,8 @@ struct weft_loop {
     uint64_t alarm_due_ms; /* UINT64_MAX: the alarm is not set */
     weft__wheel wheel;
     unsigned turn_depth;
-    bool is_shut; /**< Takes no posts any more. */
+    uint64_t now_ms; /* of the current turn */
+    bool is_shut;    /**< Takes no posts any more. */
     weft__task_ring tasks;
     weft__link turn_end_hooks;
     weft__link members;
