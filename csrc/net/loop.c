@@ -380,10 +380,10 @@ void weft_loop_close(weft_loop *loop)
     atomic_store_explicit(&loop->is_closing, true, memory_order_release);
     wake_up(loop);
     atomic_fetch_sub_explicit(&loop->senders, 1, memory_order_release);
-    if (!owns_thread || weft__exit_guard_has_begun()) return; /* at the exit nobody answers any more */
+    if (!owns_thread) return;
     if (is_current) {
         pthread_detach(thread);
-    } else {
+    } else if (!weft__exit_guard_has_begun()) { /* at the exit nobody answers any more */
         uv_thread_join(&thread);
     }
     weft__loop_release(loop);

@@ -80,11 +80,38 @@ static void test_closing_a_loop_at_the_exit_does_not_wait_for_it(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void close_self(weft_loop *loop, void *context)
+{
+    (void)context;
+    weft_loop_close(loop);
+}
+
+/* Under the sanitizers a leak ends the child with another code. */
+static void test_a_loop_that_ends_while_the_program_exits_is_freed(void **state)
+{
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            weft_loop *loop;
+            if (weft_loop_open(&loop) != WEFT_OK) _exit(2);
+            weft_loop_post(loop, close_self, NULL);
+            exit(0);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_program_may_exit_while_its_loops_are_busy),
         cmocka_unit_test(test_closing_a_loop_at_the_exit_does_not_wait_for_it),
+        cmocka_unit_test(test_a_loop_that_ends_while_the_program_exits_is_freed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
