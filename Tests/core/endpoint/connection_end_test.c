@@ -400,7 +400,7 @@ static void test_a_held_close_is_answered_after_a_second(void **state)
     int peer = peer_open(world.port);
     peer_send_close(peer, 0);
     world_await(&world, CLOSED, 1);
-    assert_false(peer_is_readable(peer, 900));
+    assert_false(peer_is_readable(peer, 300)); /* well before, so that a slow machine does not matter */
     peer_expect_close(peer, 0);
     peer_expect_end(peer);
     close(peer);
