@@ -83,6 +83,15 @@ def c_echo(*options):
     return running([program("WEFT_C_ECHO"), "0", *options], "/ws")
 
 
+def c_example(name):
+    """A program of Examples/c; they are built beside the echo server."""
+    return pathlib.Path(program("WEFT_C_ECHO")).with_name(f"weft-c-{name}")
+
+
+def running_example(name, *words):
+    return running([c_example(name), *words], "/")
+
+
 def serve(*options, port=0):
     return running([program("WEFT_TOOL"), "serve", "--host", "127.0.0.1", "--port", str(port), *options], "/ws")
 
