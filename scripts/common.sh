@@ -37,7 +37,7 @@ find_clang() {
     fi
 }
 
-# count_files DIRECTORY
+# count_files DIRECTORY [CONDITION...]: conditions are those of find.
 count_files() {
-    find "$1" -type f | wc -l | tr -d ' '
+    find "$@" -type f | wc -l | tr -d ' '
 }
