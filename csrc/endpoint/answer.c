@@ -11,148 +11,104 @@
 #include <stdio.h>
 #include <string.h>
 
-/* An answer on its way to the loop. */
-typedef struct answer_mail {
+struct weft__answer {
     weft__mail mail;
-    weft_request *request;
-    weft__buffer answer;
-    bool keep_alive;
-    weft__plan *plan; /* of an accepted upgrade, else NULL */
+    weft_request *request;  /* one hold */
+    weft__buffer bytes;     /* a whole 101, or a response that lacks its Connection field */
+    const char *connection; /* its value, where the answer is the library's own; else NULL */
+    weft__plan *plan;       /* of an accepted upgrade, else NULL */
     void *context;
     weft__buffer subprotocol;
-} answer_mail;
-
-/* -- what a request tells ------------------------------------------------------------------------ */
-
-bool weft_request_is_upgrade(const weft_request *request)
-{
-    return request->is_upgrade;
-}
-
-weft_string weft_request_method(const weft_request *request)
-{
-    return request->head.method;
-}
-
-weft_string weft_request_target(const weft_request *request)
-{
-    return request->head.target;
-}
-
-weft_string weft_request_path(const weft_request *request)
-{
-    return request->head.path;
-}
-
-weft_string weft_request_query(const weft_request *request)
-{
-    return request->head.query;
-}
-
-const weft_field *weft_request_fields(const weft_request *request, size_t *count)
-{
-    *count = request->head.fields.count;
-    return request->head.fields.items;
-}
-
-weft_string weft_request_field(const weft_request *request, const char *name)
-{
-    const weft_field *field = weft__fields_find(&request->head.fields, name);
-    return field ? field->value : (weft_string){0};
-}
-
-weft_loop *weft_request_loop(const weft_request *request)
-{
-    return request->loop;
-}
-
-const char *weft_request_remote_host(const weft_request *request, uint16_t *port)
-{
-    *port = request->remote_address.port;
-    return request->remote_address.host;
-}
-
-const char *weft_request_local_host(const weft_request *request, uint16_t *port)
-{
-    *port = request->local_address.port;
-    return request->local_address.host;
-}
-
-weft_string weft_request_choose_subprotocol(const weft_request *request, const weft_string *supported,
-                                            size_t count)
-{
-    return weft__upgrade_choose_subprotocol(&request->head, supported, count);
-}
+};
 
 /* -- on the loop --------------------------------------------------------------------------------- */
 
-static weft_status open_connection(answer_mail *letter)
+static weft_status open_connection(weft__answer *answer)
 {
-    weft_request *request = letter->request;
-    weft__site *site = request->site;
+    weft__http_connection *http = answer->request->connection;
+    weft__site *site = http->site;
     weft__connection_start start = {
-        .plan = letter->plan,
-        .context = letter->context,
-        .stream = request->stream,
+        .plan = answer->plan,
+        .context = answer->context,
+        .stream = http->stream,
         .host = &site->host,
-        .subprotocol = {(const char *)weft__buffer_front(&letter->subprotocol),
-                        weft__buffer_length(&letter->subprotocol)},
+        .subprotocol = {(const char *)weft__buffer_front(&answer->subprotocol),
+                        weft__buffer_length(&answer->subprotocol)},
     };
     weft_connection *connection;
-    weft__buffer *output = weft__stream_output(request->stream);
+    weft__buffer *output = weft__stream_output(http->stream);
     if (!output) return WEFT_ENOMEM;
-    size_t length = weft__buffer_length(&letter->answer);
-    weft_status status = weft__buffer_append(output, weft__buffer_front(&letter->answer), length, SIZE_MAX);
+    size_t length = weft__buffer_length(&answer->bytes);
+    weft_status status = weft__buffer_append(output, weft__buffer_front(&answer->bytes), length, SIZE_MAX);
     if (status == WEFT_OK) status = weft__connection_new(&connection, &start);
     if (status != WEFT_OK) return status;
 
-    letter->plan = NULL;
-    weft__request_hand_over(request);
-    weft__connection_run(connection, weft__buffer_front(&request->input) + request->head_length,
-                         weft__buffer_length(&request->input) - request->head_length);
+    answer->plan = NULL;
+    weft__http_connection_hand_over(http);
+    weft__connection_run(connection, weft__buffer_front(&http->input), weft__buffer_length(&http->input));
     if (site->is_stopping) weft_connection_close(connection, WEFT_CLOSE_GOING_AWAY, "", 0, 1000);
     weft_connection_release(connection);
     return WEFT_OK;
 }
 
-static void give_context_back(const answer_mail *letter)
+static weft_status send_response(weft__answer *answer, bool is_last)
 {
-    if (letter->plan && letter->plan->service.on_release) letter->plan->service.on_release(letter->context);
+    weft_request *request = answer->request;
+    weft__buffer *output = weft__stream_output(request->connection->stream);
+    const char *connection = answer->connection;
+    if (!connection) connection = weft__response_connection(!is_last, request->head.minor_version);
+    weft_status status = output ? weft__response_append(output, &answer->bytes, connection) : WEFT_ENOMEM;
+    if (status == WEFT_OK) weft__request_leave(request);
+    return status;
 }
 
-static void free_letter(answer_mail *letter)
+static void free_answer(weft__answer *answer)
 {
-    weft__request_release(letter->request);
-    weft__plan_release(letter->plan);
-    weft__buffer_clear(&letter->answer);
-    weft__buffer_clear(&letter->subprotocol);
-    weft__free(letter);
+    weft__plan_release(answer->plan);
+    weft__buffer_clear(&answer->bytes);
+    weft__buffer_clear(&answer->subprotocol);
+    weft__free(answer);
+}
+
+void weft__answer_discard(weft__answer *answer)
+{
+    weft_request *request = answer->request;
+    if (answer->plan && answer->plan->service.on_release) answer->plan->service.on_release(answer->context);
+    free_answer(answer);
+    weft__request_release(request);
+}
+
+bool weft__answer_send(weft_request *request, bool is_last)
+{
+    weft__answer *answer = request->answer;
+    request->answer = NULL;
+    weft_status status = answer->plan ? open_connection(answer) : send_response(answer, is_last);
+    weft__answer_discard(answer); /* an opened connection has taken the plan */
+    return status == WEFT_OK;
 }
 
 static void open_answer_mail(weft_loop *loop, weft__mail *mail)
 {
-    answer_mail *letter = WEFT__CONTAINER(mail, answer_mail, mail);
-    weft_request *request = letter->request;
-    bool is_awaited = request->state == WEFT__REQUEST_DECIDING;
+    weft__answer *answer = WEFT__CONTAINER(mail, weft__answer, mail);
+    weft_request *request = answer->request;
     weft__turn_begin(loop);
-    if (is_awaited && !letter->plan) {
-        weft__request_send_answer(request, &letter->answer, letter->keep_alive);
-    } else if (!is_awaited || open_connection(letter) != WEFT_OK) {
-        give_context_back(letter);
-        if (is_awaited) weft__request_abort(&request->link);
+    if (request->state == WEFT__REQUEST_DECIDING) {
+        request->state = WEFT__REQUEST_ANSWERED;
+        request->answer = answer;
+        weft__http_connection_send_answers(request->connection);
+    } else {
+        weft__answer_discard(answer);
     }
-    free_letter(letter);
     weft__turn_end(loop);
 }
 
-static void send_letter(answer_mail *letter)
+static void send_to_loop(weft__answer *answer)
 {
-    weft_loop *loop = letter->request->loop;
+    weft_loop *loop = answer->request->loop;
     if (weft_loop_is_current(loop)) {
-        open_answer_mail(loop, &letter->mail);
-    } else if (!weft__loop_send(loop, &letter->mail)) {
-        give_context_back(letter);
-        free_letter(letter);
+        open_answer_mail(loop, &answer->mail);
+    } else if (!weft__loop_send(loop, &answer->mail)) {
+        weft__answer_discard(answer);
     }
 }
 
@@ -160,7 +116,7 @@ static void open_drop_mail(weft_loop *loop, weft__mail *mail)
 {
     weft_request *request = WEFT__CONTAINER(mail, weft_request, drop_mail);
     weft__turn_begin(loop);
-    if (request->state == WEFT__REQUEST_DECIDING) weft__request_abort(&request->link);
+    if (request->connection) weft__http_connection_abort(request->connection);
     weft__request_release(request);
     weft__turn_end(loop);
 }
@@ -203,36 +159,47 @@ static weft_status check_acceptance(const weft_request *request, const weft_acce
     return WEFT_EINVAL;
 }
 
-static weft_status write_acceptance(answer_mail *letter, const weft_acceptance *acceptance, char *detail,
+static weft_status write_acceptance(weft__answer *answer, const weft_acceptance *acceptance, char *detail,
                                     size_t detail_size)
 {
-    weft_request *request = letter->request;
+    weft_request *request = answer->request;
     weft_service no_service;
     weft_service_init(&no_service);
     weft_status status =
-        weft__plan_share(&letter->plan, &request->route->last_plan, WEFT_SERVER,
+        weft__plan_share(&answer->plan, &request->route->last_plan, WEFT_SERVER,
                          acceptance->service ? acceptance->service : &no_service, acceptance->config);
     if (status == WEFT_EINVAL) put_detail(detail, detail_size, "a setting of the connection is out of range");
     if (status != WEFT_OK) return status;
-    weft__upgrade_answer answer = {
+    weft__upgrade_answer head = {
         .subprotocol = acceptance->subprotocol,
         .server = weft__string(request->listener->server),
         .fields = acceptance->fields,
         .field_count = acceptance->field_count,
     };
-    status = weft__upgrade_write_answer(&letter->answer, &request->head, &answer);
+    status = weft__upgrade_write_answer(&answer->bytes, &request->head, &head);
     if (status != WEFT_OK) return status;
-    return weft__buffer_append(&letter->subprotocol, acceptance->subprotocol.bytes,
+    return weft__buffer_append(&answer->subprotocol, acceptance->subprotocol.bytes,
                                acceptance->subprotocol.length, SIZE_MAX);
 }
 
-/* A letter that failed leaves the request unanswered, and so held. */
-static void drop_letter(answer_mail *letter)
+static weft__answer *new_answer(weft_request *request)
 {
-    weft__plan_release(letter->plan);
-    weft__buffer_clear(&letter->answer);
-    weft__buffer_clear(&letter->subprotocol);
-    weft__free(letter);
+    weft__answer *answer = weft__alloc_zeroed(sizeof *answer);
+    if (!answer) return NULL;
+    answer->mail.open = open_answer_mail;
+    answer->request = request;
+    return answer;
+}
+
+/* One that could not be written leaves the request unanswered, and so held. */
+static weft_status send_if_written(weft__answer *answer, weft_status status)
+{
+    if (status == WEFT_OK) {
+        send_to_loop(answer);
+    } else {
+        free_answer(answer);
+    }
+    return status;
 }
 
 weft_status weft_request_accept(weft_request *request, const weft_acceptance *given, char *detail,
@@ -246,18 +213,10 @@ weft_status weft_request_accept(weft_request *request, const weft_acceptance *gi
     weft_status status = check_acceptance(request, &acceptance, detail, detail_size);
     if (status != WEFT_OK) return status;
 
-    answer_mail *letter = weft__alloc_zeroed(sizeof *letter);
-    if (!letter) return WEFT_ENOMEM;
-    letter->mail.open = open_answer_mail;
-    letter->request = request;
-    letter->context = acceptance.context;
-    status = write_acceptance(letter, &acceptance, detail, detail_size);
-    if (status == WEFT_OK) {
-        send_letter(letter);
-    } else {
-        drop_letter(letter);
-    }
-    return status;
+    weft__answer *answer = new_answer(request);
+    if (!answer) return WEFT_ENOMEM;
+    answer->context = acceptance.context;
+    return send_if_written(answer, write_acceptance(answer, &acceptance, detail, detail_size));
 }
 
 void weft_response_init_sized(weft_response *response, size_t size)
@@ -266,21 +225,18 @@ void weft_response_init_sized(weft_response *response, size_t size)
     weft__config_init(response, size, &defaults, sizeof defaults);
 }
 
-static weft_status write_response(answer_mail *letter, const weft_response *response)
+static weft_status write_response(weft__answer *answer, const weft_response *response)
 {
-    const weft_request *request = letter->request;
-    letter->keep_alive = request->head.keep_alive && !request->is_upgrade;
-    weft__response answer = {
+    const weft_request *request = answer->request;
+    const weft__response whole = {
         .status = response->status,
-        .keep_alive = letter->keep_alive,
         .head_request = weft__string_equals(request->head.method, "HEAD"),
-        .minor_version = request->head.minor_version,
         .server = weft__string(request->listener->server),
         .body = response->body,
         .fields = response->fields,
         .field_count = response->field_count,
     };
-    return weft__response_write(&letter->answer, &answer);
+    return weft__response_write(&answer->bytes, &whole);
 }
 
 weft_status weft_request_respond(weft_request *request, const weft_response *given, char *detail,
@@ -300,15 +256,31 @@ weft_status weft_request_respond(weft_request *request, const weft_response *giv
         put_detail(detail, detail_size, problem.text);
         return status;
     }
-    answer_mail *letter = weft__alloc_zeroed(sizeof *letter);
-    if (!letter) return WEFT_ENOMEM;
-    letter->mail.open = open_answer_mail;
-    letter->request = request;
-    status = write_response(letter, &response);
-    if (status == WEFT_OK) {
-        send_letter(letter);
-    } else {
-        drop_letter(letter);
+    weft__answer *answer = new_answer(request);
+    if (!answer) return WEFT_ENOMEM;
+    return send_if_written(answer, write_response(answer, &response));
+}
+
+weft__answer *weft__answer_refuse(weft_request *request, const weft__problem *problem)
+{
+    weft__answer *answer = new_answer(request);
+    if (!answer) return NULL;
+    weft_field fields[1 + WEFT__REFUSAL_FIELDS] = {
+        {weft__string("Content-Type"), weft__string("text/plain; charset=utf-8")}};
+    size_t count;
+    const weft_field *required = weft__upgrade_refusal_fields(problem->http_status, &count);
+    memcpy(fields + 1, required, count * sizeof *required);
+    const weft_response response = {
+        .status = problem->http_status,
+        .fields = fields,
+        .field_count = count + 1,
+        .body = weft__string(problem->text),
+    };
+    answer->connection = weft__upgrade_refusal_connection(problem->http_status);
+    if (write_response(answer, &response) != WEFT_OK) {
+        free_answer(answer);
+        return NULL;
     }
-    return status;
+    weft__request_retain(request); /* as the application's hold passes to its answer */
+    return answer;
 }

@@ -3,6 +3,7 @@
 #include "base/allocator.h"
 #include "base/config.h"
 #include "endpoint/connection.h"
+#include "endpoint/http_connection.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,8 @@ void weft_listener_config_init_sized(weft_listener_config *config, size_t size)
         .max_uri_length = 4096,
         .max_header_size = 8192,
         .max_connections = UINT64_MAX,
+        .max_pipelined_requests = 10,
+        .max_entity_body_size = -1,
     };
     weft__config_init(config, size, &defaults, sizeof defaults);
 }
@@ -62,7 +65,7 @@ void weft_listener_release(weft_listener *listener)
 static void end_if_done(weft__site *site)
 {
     weft_listener *listener = site->listener;
-    bool is_empty = weft__link_is_alone(&site->requests) && weft__link_is_alone(&site->host.connections);
+    bool is_empty = weft__link_is_alone(&site->streams) && weft__link_is_alone(&site->host.connections);
     if (!site->is_alive || !site->is_stopping || !is_empty) return;
     site->is_alive = false;
     weft__timer_stop(&site->deadline);
@@ -93,9 +96,14 @@ static void on_accept(void *owner, weft__stream *stream)
     uint64_t others = atomic_fetch_add_explicit(&listener->connections, 1, memory_order_relaxed);
     bool counts = others < listener->config.max_connections;
     if (!counts) atomic_fetch_sub_explicit(&listener->connections, 1, memory_order_relaxed);
-    if (weft__request_open(site, stream, !counts) == WEFT_OK) return;
+    if (weft__http_connection_open(site, stream, !counts) == WEFT_OK) return;
     weft__stream_close(stream);
     weft__site_leave(site, counts);
+}
+
+static weft__http_connection *stream_of(weft__link *link)
+{
+    return WEFT__CONTAINER(link, weft__http_connection, link);
 }
 
 static weft_connection *connection_of(weft__link *link)
@@ -106,8 +114,8 @@ static weft_connection *connection_of(weft__link *link)
 
 static void abort_all(weft__site *site)
 {
-    while (!weft__link_is_alone(&site->requests))
-        weft__request_abort(site->requests.next);
+    while (!weft__link_is_alone(&site->streams))
+        weft__http_connection_abort(stream_of(site->streams.next));
     weft__link *next;
     weft__link *connections = &site->host.connections;
     for (weft__link *link = connections->next; link != connections; link = next) {
@@ -127,9 +135,9 @@ static void stop_gently(weft__site *site, uint32_t timeout_ms)
                          site->deadline.due_ms <= weft__loop_now(site->loop) + timeout_ms;
     if (!waits_shorter) weft__loop_start_timer(site->loop, &site->deadline, timeout_ms);
     weft__link *next;
-    for (weft__link *link = site->requests.next; link != &site->requests; link = next) {
+    for (weft__link *link = site->streams.next; link != &site->streams; link = next) {
         next = link->next;
-        weft__request_stop(link);
+        weft__http_connection_stop(stream_of(link));
     }
     weft__link *connections = &site->host.connections;
     for (weft__link *link = connections->next; link != connections; link = next) {
@@ -204,6 +212,9 @@ static weft_status check_config(const weft_listener_config *config, char *detail
     if (config->backlog < 1 || config->backlog > INT32_MAX) wrong = "backlog is not in 1 to 2147483647";
     if (!config->max_uri_length) wrong = "max_uri_length is 0";
     if (!config->max_header_size) wrong = "max_header_size is 0";
+    if (config->keep_alive > WEFT_KEEP_ALIVE_NEVER) wrong = "keep_alive is no weft_keep_alive";
+    if (!config->max_pipelined_requests) wrong = "max_pipelined_requests is 0";
+    if (config->max_entity_body_size < -1) wrong = "max_entity_body_size is below -1";
     if (!wrong) return WEFT_OK;
     snprintf(detail, detail_size, "%s", wrong);
     return WEFT_EINVAL;
@@ -215,7 +226,7 @@ static void init_site(weft__site *site, weft_listener *listener)
     site->socket = -1;
     site->member.abort = on_loop_closing;
     weft__link_init(&site->member.link);
-    weft__link_init(&site->requests);
+    weft__link_init(&site->streams);
     weft__link_init(&site->host.connections);
     site->host.on_gone = on_connection_gone;
     site->stop_timeout_ms = UINT32_MAX;

@@ -13,7 +13,7 @@ typedef struct weft__site {
     bool is_alive; /* holds the listener */
     bool is_stopping;
     weft__acceptor *acceptor;
-    weft__link requests; /* weft_request.link */
+    weft__link streams; /* weft__http_connection.link */
     weft__connection_host host;
     weft__timer deadline; /* of a graceful stop */
     weft__loop_member member;
@@ -48,15 +48,5 @@ void weft__listener_release(weft_listener *listener);
 
 /** A request or connection has gone from its site; `was_counted` where it stood under max_connections. */
 void weft__site_leave(weft__site *site, bool was_counted);
-
-/** request.c: takes an accepted stream; `is_refused` answers its first request with 503. WEFT_ENOMEM takes
- * nothing. */
-weft_status weft__request_open(weft__site *site, weft__stream *stream, bool is_refused);
-
-/** Ends a request that asks for nothing yet; others end by themselves. */
-void weft__request_stop(weft__link *link);
-
-/** Ends a request at once. */
-void weft__request_abort(weft__link *link);
 
 #endif

@@ -119,12 +119,17 @@ weft_status weft_handshake_new_client(weft_handshake **out, const weft_handshake
 static weft_status write_refusal(weft_handshake *server, uint16_t http_status, weft_string body)
 {
     const weft_field text = {weft__string("Content-Type"), weft__string("text/plain; charset=utf-8")};
-    weft_field fields[4] = {text};
+    weft_field fields[1 + WEFT__REFUSAL_FIELDS] = {text};
     size_t count;
     const weft_field *required = weft__upgrade_refusal_fields(http_status, &count);
     memcpy(fields + 1, required, count * sizeof *required);
     weft__response response = {
-        .status = http_status, .body = body, .fields = fields, .field_count = count + 1};
+        .status = http_status,
+        .connection = weft__string(weft__upgrade_refusal_connection(http_status)),
+        .body = body,
+        .fields = fields,
+        .field_count = count + 1,
+    };
     response.head_request = weft__string_equals(server->head.method, "HEAD");
     return weft__response_write(&server->output, &response);
 }

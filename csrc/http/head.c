@@ -363,6 +363,23 @@ int64_t weft__head_parse_response(weft__head *head, const char *bytes, size_t le
     return parse(&parser);
 }
 
+static void move_view(weft_string *view, const char *from, size_t length, const char *to)
+{
+    uintptr_t offset = (uintptr_t)view->bytes - (uintptr_t)from;
+    if (view->bytes && offset <= length) view->bytes = to + offset; /* else it is static */
+}
+
+void weft__head_move(weft__head *head, const char *from, size_t length, const char *to)
+{
+    weft_string *const parts[] = {&head->method, &head->target, &head->path, &head->query, &head->reason};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        move_view(parts[i], from, length, to);
+    for (size_t i = 0; i < head->fields.count; i++) {
+        move_view(&head->fields.items[i].name, from, length, to);
+        move_view(&head->fields.items[i].value, from, length, to);
+    }
+}
+
 void weft__head_clear(weft__head *head)
 {
     weft__fields_clear(&head->fields);

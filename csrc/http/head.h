@@ -58,6 +58,9 @@ int64_t weft__head_parse_request(weft__head *head, const char *bytes, size_t len
 int64_t weft__head_parse_response(weft__head *head, const char *bytes, size_t length,
                                   const weft__head_limits *limits, weft__problem *problem);
 
+/** The `length` bytes that were parsed have moved `from` one place `to` another: so do the views. */
+void weft__head_move(weft__head *head, const char *from, size_t length, const char *to);
+
 /** Gives the memory of the field list back. */
 void weft__head_clear(weft__head *head);
 

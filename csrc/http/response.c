@@ -1,8 +1,10 @@
 #include "http/response.h"
 
+#include "http/fields.h"
 #include "http/writer.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static void write_status_line(weft__writer *writer, uint16_t status)
 {
@@ -10,15 +12,6 @@ static void write_status_line(weft__writer *writer, uint16_t status)
     /* The space behind the status stays where there is no phrase (RFC 9112 section 4). */
     snprintf(line, sizeof line, "HTTP/1.1 %u %s\r\n", (unsigned)status, weft__reason_phrase(status));
     weft__writer_text(writer, line);
-}
-
-static void write_connection(weft__writer *writer, const weft__response *response)
-{
-    /* RFC 9112 section 9.3: 1.1 keeps the connection unless told otherwise, 1.0 closes it. */
-    if (!response->keep_alive)
-        weft__writer_text(writer, "Connection: close\r\n");
-    else if (response->minor_version == 0)
-        weft__writer_text(writer, "Connection: keep-alive\r\n");
 }
 
 static void write_content_length(weft__writer *writer, size_t length)
@@ -37,11 +30,29 @@ weft_status weft__response_write(weft__buffer *out, const weft__response *respon
     weft__writer writer = weft__writer_begin(out);
     write_status_line(&writer, status);
     weft__writer_optional(&writer, "Server", response->server);
-    write_connection(&writer, response);
+    weft__writer_optional(&writer, "Connection", response->connection);
     if (has_body) write_content_length(&writer, response->body.length);
     weft__writer_fields(&writer, response->fields, response->field_count);
     weft__writer_text(&writer, "\r\n");
     if (has_body && !response->head_request) weft__writer_string(&writer, response->body);
+    return weft__writer_end(&writer);
+}
+
+const char *weft__response_connection(bool keep_alive, uint8_t minor_version)
+{
+    if (!keep_alive) return "close";
+    return minor_version == 0 ? "keep-alive" : "";
+}
+
+weft_status weft__response_append(weft__buffer *out, const weft__buffer *response, const char *connection)
+{
+    const char *bytes = (const char *)weft__buffer_front(response);
+    size_t length = weft__buffer_length(response);
+    size_t line = (size_t)((const char *)memchr(bytes, '\n', length) - bytes) + 1;
+    weft__writer writer = weft__writer_begin(out);
+    weft__writer_string(&writer, (weft_string){bytes, line});
+    weft__writer_optional(&writer, "Connection", weft__string(connection));
+    weft__writer_string(&writer, (weft_string){bytes + line, length - line});
     return weft__writer_end(&writer);
 }
 

@@ -91,13 +91,17 @@ weft_status weft__upgrade_check_request(const weft__head *request, weft__problem
 const weft_field *weft__upgrade_refusal_fields(uint16_t http_status, size_t *count)
 {
     static const weft_field allowed = {{"Allow", 5}, {"GET", 3}};
-    static const weft_field upgrade[] = {
+    static const weft_field upgrade[WEFT__REFUSAL_FIELDS] = {
         {{"Upgrade", 7}, {"websocket", 9}},
-        {{"Connection", 10}, {"Upgrade", 7}},
         {{"Sec-WebSocket-Version", 21}, {"13", 2}},
     };
-    *count = http_status == 426 ? sizeof upgrade / sizeof *upgrade : http_status == 405;
+    *count = http_status == 426 ? WEFT__REFUSAL_FIELDS : http_status == 405;
     return http_status == 426 ? upgrade : &allowed;
+}
+
+const char *weft__upgrade_refusal_connection(uint16_t http_status)
+{
+    return http_status == 426 ? "Upgrade, close" : "close";
 }
 
 weft_string weft__upgrade_find_subprotocol(const weft__head *request, weft_string subprotocol)

@@ -25,9 +25,16 @@ weft_status weft__upgrade_check_request(const weft__head *request, weft__problem
 /**
  * The fields that must go with the answer to a refused upgrade: Allow with 405, Upgrade and
  * Sec-WebSocket-Version with 426 (RFC 9110 sections 15.5.6 and 15.5.22, RFC 6455 section 4.4), none else.
- * Static; `*count` says how many.
+ * Static; `*count` says how many, at most WEFT__REFUSAL_FIELDS.
  */
 const weft_field *weft__upgrade_refusal_fields(uint16_t http_status, size_t *count);
+
+enum {
+    WEFT__REFUSAL_FIELDS = 2
+};
+
+/** The value of Connection in such an answer, which ends TCP and, with 426, names the hop-by-hop Upgrade. */
+const char *weft__upgrade_refusal_connection(uint16_t http_status);
 
 /** The subprotocol as the request lists it, compared exactly: a view into the head, empty when not listed. */
 weft_string weft__upgrade_find_subprotocol(const weft__head *request, weft_string subprotocol);

@@ -13,7 +13,8 @@ typedef struct weft_listener weft_listener;
 /**
  * One HTTP request that waits for its answer: weft_request_accept, weft_request_respond or weft_request_drop,
  * once, from any thread and as late as needed. The handle ends with its answer. Until then everything that it
- * tells may be read from any thread; views are borrowed until the answer.
+ * tells may be read from any thread; views are borrowed until the answer. Several requests of one connection
+ * may be waiting; whatever order they are answered in, the answers leave in the order of the requests.
  */
 typedef struct weft_request weft_request;
 
@@ -31,8 +32,8 @@ typedef struct weft_route {
     void *context; /**< Handed to every callback. */
     /** A good upgrade request; NULL: the path takes no WebSocket. Thread: the loop of the request. */
     void (*on_upgrade)(void *context, weft_request *request);
-    /** Any other request without a body; NULL: 426 where on_upgrade is set. Thread: the loop of the request.
-     */
+    /** Any other request, with its body; NULL: 426 for GET, 405 for other methods. Thread: the loop of the
+     *  request. */
     void (*on_request)(void *context, weft_request *request);
     /** The route is detached, no callback of it is running and no request of it waits for its answer; may
      * come after the listener's on_closed. Any thread. */
@@ -57,6 +58,14 @@ typedef struct weft_path_route {
     const weft_route *route;
 } weft_path_route;
 
+/** Whether a TCP connection serves further requests after an answer. Those that the library refuses end it.
+ */
+typedef enum weft_keep_alive {
+    WEFT_KEEP_ALIVE_AUTO = 0,   /**< As the client asks (RFC 9112 section 9.3). */
+    WEFT_KEEP_ALIVE_ALWAYS = 1, /**< Even where the client asks to close. */
+    WEFT_KEEP_ALIVE_NEVER = 2,  /**< One request for each connection. */
+} weft_keep_alive;
+
 /** Settings of a listener. Start from weft_listener_config_init(). */
 typedef struct weft_listener_config {
     size_t size;             /**< Set by init; lets the struct grow at its end. */
@@ -65,9 +74,9 @@ typedef struct weft_listener_config {
     uint32_t threads;        /**< Loops of the listener's own, where `loops` is NULL; 1. */
     weft_loop *const *loops; /**< Loops to run on instead; they outlive the listener. */
     size_t loop_count;
-    uint32_t backlog; /**< Connections that wait to be accepted; 4096. */
-    uint32_t
-        timeout_ms; /**< From accept (or the last answer) until the request is there; 120 s; 0: no limit. */
+    uint32_t backlog;    /**< Connections that wait to be accepted; 4096. */
+    uint32_t timeout_ms; /**< From accept (or the last answer) until the request is there, its body included;
+                            beyond: 408. Bytes do not extend it. 120 s; 0: no limit. */
     uint32_t max_uri_length;       /**< Bytes of the request target; 4096; beyond: 414. */
     uint32_t max_header_size;      /**< Bytes of the header fields; 8192; beyond: 431. */
     uint64_t max_connections;      /**< Open at a time, over all loops; beyond: 503. UINT64_MAX. */
@@ -77,6 +86,10 @@ typedef struct weft_listener_config {
     void *context; /**< Handed to on_closed. */
     /** The listener has ended and all its connections are gone; the last call. Thread: one of the loops. */
     void (*on_closed)(void *context);
+    weft_keep_alive keep_alive;      /**< WEFT_KEEP_ALIVE_AUTO. */
+    uint32_t max_pipelined_requests; /**< Of one connection under way at a time; at least 1; 10. The next ones
+                                          are not read before an answer has left. */
+    int64_t max_entity_body_size; /**< Bytes of a request's body; beyond: 413. -1 (the default): no limit. */
 } weft_listener_config;
 
 /** weft_listener_config_init for a struct of `size` bytes, as the program knows it. */
@@ -140,6 +153,9 @@ WEFT_API const weft_field *weft_request_fields(const weft_request *request, size
 
 /** The first field of that name in any case; `bytes` NULL when absent. */
 WEFT_API weft_string weft_request_field(const weft_request *request, const char *name);
+
+/** The body, whole and without its chunked coding; empty without one. */
+WEFT_API weft_string weft_request_body(const weft_request *request);
 
 /** The loop that the request arrived on. */
 WEFT_API weft_loop *weft_request_loop(const weft_request *request);

@@ -428,6 +428,35 @@ static void test_responses_are_as_strict_as_requests(void **state)
     check_all(limited, sizeof limited / sizeof *limited, &tight);
 }
 
+static bool lies_in(weft_string view, const char *bytes, size_t length)
+{
+    return view.bytes >= bytes && view.bytes + view.length <= bytes + length;
+}
+
+static void test_views_move_with_the_bytes(void **state)
+{
+    (void)state;
+    char here[] = "GET http://a?b HTTP/1.1\r\nHost: a\r\nEmpty:\r\n\r\n", there[sizeof here];
+    const size_t length = sizeof here - 1;
+    weft__head head;
+    weft__problem problem;
+    assert_int_equal(weft__head_parse_request(&head, here, length, &wide, &problem), length);
+    memcpy(there, here, sizeof here);
+    weft__head_move(&head, here, length, there);
+    assert_true(lies_in(head.method, there, length));
+    assert_true(lies_in(head.target, there, length));
+    assert_true(lies_in(head.query, there, length));
+    assert_true(weft__string_equals(head.path, "/")); /* static, as the URL has none */
+    assert_true(weft__string_equals(head.query, "b"));
+    assert_null(head.reason.bytes);
+    for (size_t i = 0; i < head.fields.count; i++) {
+        assert_true(lies_in(head.fields.items[i].name, there, length));
+        assert_true(lies_in(head.fields.items[i].value, there, length));
+    }
+    assert_true(weft__string_equals(weft__fields_find(&head.fields, "Host")->value, "a"));
+    weft__head_clear(&head);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -447,6 +476,7 @@ int main(void)
         cmocka_unit_test_setup(test_connections_are_kept_as_the_version_says, requests_setup),
         cmocka_unit_test_setup(test_body_framing_is_reported, requests_setup),
         cmocka_unit_test_setup(test_many_fields_are_kept_in_order, requests_setup),
+        cmocka_unit_test_setup(test_views_move_with_the_bytes, requests_setup),
         cmocka_unit_test_setup(test_a_response_is_taken_apart, responses_setup),
         cmocka_unit_test_setup(test_responses_are_as_strict_as_requests, responses_setup),
     };

@@ -16,7 +16,7 @@ static void expect(const weft__response *response, const char *text)
 
 static weft__response response_of(uint16_t status)
 {
-    return (weft__response){.status = status, .keep_alive = true, .minor_version = 1};
+    return (weft__response){.status = status};
 }
 
 static void test_a_response_is_written_whole(void **state)
@@ -35,12 +35,32 @@ static void test_a_response_is_written_whole(void **state)
 static void test_the_connection_is_announced_as_the_version_needs(void **state)
 {
     (void)state;
+    assert_string_equal(weft__response_connection(true, 1), "");
+    assert_string_equal(weft__response_connection(true, 0), "keep-alive");
+    assert_string_equal(weft__response_connection(false, 0), "close");
+    assert_string_equal(weft__response_connection(false, 1), "close");
     weft__response response = response_of(404);
     expect(&response, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
-    response.minor_version = 0;
-    expect(&response, "HTTP/1.1 404 Not Found\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n");
-    response.keep_alive = false;
+    response.connection = weft__string("close");
     expect(&response, "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+}
+
+/* Whether an answer is the last one shows only when it leaves. */
+static void test_the_connection_may_be_announced_late(void **state)
+{
+    (void)state;
+    weft__response response = response_of(200);
+    response.body = weft__string("a\nb");
+    weft__buffer written = {0}, out = {0};
+    assert_int_equal(weft__response_write(&written, &response), WEFT_OK);
+    assert_int_equal(weft__response_append(&out, &written, "close"), WEFT_OK);
+    assert_int_equal(weft__response_append(&out, &written, ""), WEFT_OK);
+    const char expected[] = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\na\nb"
+                            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na\nb";
+    assert_int_equal(weft__buffer_length(&out), sizeof expected - 1);
+    assert_memory_equal(weft__buffer_front(&out), expected, sizeof expected - 1);
+    weft__buffer_clear(&written);
+    weft__buffer_clear(&out);
 }
 
 static void test_an_answer_to_head_has_the_length_and_no_body(void **state)
@@ -124,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_response_is_written_whole),
         cmocka_unit_test(test_the_connection_is_announced_as_the_version_needs),
+        cmocka_unit_test(test_the_connection_may_be_announced_late),
         cmocka_unit_test(test_an_answer_to_head_has_the_length_and_no_body),
         cmocka_unit_test(test_statuses_without_a_body_write_none),
         cmocka_unit_test(test_a_status_without_a_phrase_keeps_its_space),

@@ -109,11 +109,12 @@ static void test_refusals_carry_the_fields_that_http_asks_for(void **state)
     assert_int_equal(count, 1);
     assert_true(weft__string_equals(fields[0].name, "Allow"));
     fields = weft__upgrade_refusal_fields(426, &count);
-    assert_int_equal(count, 3);
+    assert_int_equal(count, 2);
     assert_true(weft__string_equals(fields[0].name, "Upgrade"));
-    assert_true(weft__string_equals(fields[1].name, "Connection"));
-    assert_true(weft__string_equals(fields[2].name, "Sec-WebSocket-Version"));
-    assert_true(weft__string_equals(fields[2].value, "13"));
+    assert_true(weft__string_equals(fields[1].name, "Sec-WebSocket-Version"));
+    assert_true(weft__string_equals(fields[1].value, "13"));
+    assert_string_equal(weft__upgrade_refusal_connection(426), "Upgrade, close");
+    assert_string_equal(weft__upgrade_refusal_connection(405), "close");
     weft__upgrade_refusal_fields(400, &count);
     assert_int_equal(count, 0);
 }

@@ -1,0 +1,48 @@
+/* Plain requests, and what comes back for them. */
+#ifndef WEFT_TESTS_REQUESTS_H
+#define WEFT_TESTS_REQUESTS_H
+
+#include "world.h"
+
+#define POST "POST / HTTP/1.1\r\nHost: a\r\n"
+#define CHUNKED "Transfer-Encoding: chunked\r\n\r\n"
+#define EXPECTING POST "Expect: 100-continue\r\n"
+#define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+/* The status that bytes of a request get; the answers of the library end TCP. */
+static inline int verdict(uint16_t port, const char *bytes)
+{
+    int peer = peer_connect(port);
+    peer_say(peer, bytes);
+    int status = peer_status(peer);
+    close(peer);
+    return status;
+}
+
+static inline void listen_for_requests(world *world)
+{
+    world_init(world);
+    world->route.on_request = world_on_request;
+    world_listen(world);
+}
+
+static inline void expect_answer(int peer, int status, const char *body)
+{
+    char head[1024], got[256];
+    assert_int_equal(peer_read_answer(peer, head, sizeof head, false), status);
+    size_t length = strlen(body);
+    const char *field = strstr(head, "Content-Length: ");
+    assert_non_null(field);
+    assert_int_equal(strtoul(field + strlen("Content-Length: "), NULL, 10), length);
+    peer_read(peer, got, length);
+    assert_memory_equal(got, body, length);
+}
+
+static inline void expect_continue(int peer)
+{
+    char head[64];
+    assert_true(peer_try_read_head(peer, head, sizeof head));
+    assert_string_equal(head, "HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+#endif
