@@ -1,6 +1,6 @@
 public import HTTPTypes
 
-/// A plain HTTP request beside the WebSockets of a port, such as for a page or a health check. It has no
+/// A plain HTTP request beside the WebSockets of a port, such as for a page or a health check, with its
 /// body.
 public struct HTTPServiceRequest: Sendable {
     /// Method, path with query, authority and header fields.
@@ -9,6 +9,8 @@ public struct HTTPServiceRequest: Sendable {
     public let path: String
     /// What is behind the `?`, as it was sent; empty without one.
     public let query: String
+    /// The body, without its chunked coding; empty without one. ``RequestLimits/maxEntityBodySize`` bounds it.
+    public let body: [UInt8]
     /// The client's address.
     public let remoteAddress: SocketAddress
 }

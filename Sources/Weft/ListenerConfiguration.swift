@@ -6,6 +6,8 @@ public struct RequestLimits: Sendable, Hashable {
     public var maxUriLength: Int
     /// Bytes of the header fields; at least 1; beyond: 431. Default 8192.
     public var maxHeaderSize: Int
+    /// Bytes of a request's body; beyond: 413. -1 (the default) sets no limit; smaller values are an error.
+    public var maxEntityBodySize: Int
 }
 
 /// Settings of a ``Listener``.

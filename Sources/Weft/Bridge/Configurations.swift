@@ -64,6 +64,7 @@ extension RequestLimits {
         let defaults = ListenerConfiguration.defaults
         maxUriLength = Int(defaults.max_uri_length)
         maxHeaderSize = Int(defaults.max_header_size)
+        maxEntityBodySize = Int(defaults.max_entity_body_size)
     }
 }
 
@@ -93,6 +94,8 @@ extension ListenerConfiguration {
         try ConnectionLimits.check("maxConnections", maxConnections, in: 1...Int.max)
         try ConnectionLimits.check("requestLimits.maxUriLength", requestLimits.maxUriLength, in: 1...count)
         try ConnectionLimits.check("requestLimits.maxHeaderSize", requestLimits.maxHeaderSize, in: 1...count)
+        try ConnectionLimits.check(
+            "requestLimits.maxEntityBodySize", requestLimits.maxEntityBodySize, in: -1...Int.max)
         let isFieldValue = server.map { $0.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F } } ?? true
         try ConnectionLimits.check("server", isFieldValue, "it has control characters")
     }
@@ -106,6 +109,7 @@ extension ListenerConfiguration {
         config.max_connections = UInt64(maxConnections)
         config.max_uri_length = UInt32(requestLimits.maxUriLength)
         config.max_header_size = UInt32(requestLimits.maxHeaderSize)
+        config.max_entity_body_size = Int64(requestLimits.maxEntityBodySize)
         return config
     }
 }

@@ -31,7 +31,7 @@ final class PendingRequest: Sendable {
     var httpRequest: HTTPServiceRequest {
         HTTPServiceRequest(
             head: head, path: String(weft_request_path(pointer)), query: String(weft_request_query(pointer)),
-            remoteAddress: address(weft_request_remote_host))
+            body: [UInt8](weft_request_body(pointer)), remoteAddress: address(weft_request_remote_host))
     }
 
     private var head: HTTPRequest {

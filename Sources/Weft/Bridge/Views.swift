@@ -1,6 +1,13 @@
 internal import CWeft
 import HTTPTypes
 
+extension [UInt8] {
+    /// A copy of a view of the core.
+    init(_ view: weft_string) {
+        self.init(UnsafeRawBufferPointer(start: view.bytes, count: view.length))
+    }
+}
+
 extension String {
     /// A copy of a view of the core.
     init(_ view: weft_string) {
