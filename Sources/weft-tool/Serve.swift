@@ -1,5 +1,6 @@
 import ArgumentParser
 import HTTPTypes
+import Logging
 import Weft
 
 struct Serve: AsyncParsableCommand {
@@ -57,6 +58,8 @@ struct Serve: AsyncParsableCommand {
         configuration.host = host
         configuration.threads = threads
         configuration.server = "weft"
+        configuration.logger = Logger(label: "weft") { StreamLogHandler.standardError(label: $0) }
+        configuration.logger?.logLevel = quiet ? .warning : .notice
         let listener = try Listener(port: port, configuration: configuration)
         try attachEcho(to: listener)
         let room = ChatRoom()

@@ -17,11 +17,12 @@ TOOLS = pathlib.Path(sys.executable).parent
 class Server:
     """A running server that has said where it listens."""
 
-    def __init__(self, command, echo_path):
+    def __init__(self, command, echo_path, **options):
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
         )
         self.errors = []
+        self.has_new_error = threading.Condition()
         self.error_reader = threading.Thread(target=self._read_errors, daemon=True)
         self.error_reader.start()
         self.line = self.process.stdout.readline()
@@ -36,10 +37,17 @@ class Server:
 
     def _read_errors(self):
         for line in self.process.stderr:
-            self.errors.append(line)
+            with self.has_new_error:
+                self.errors.append(line)
+                self.has_new_error.notify_all()
 
     def error_text(self):
         return "".join(self.errors)
+
+    def await_error(self, text):
+        """Waits until the server has said this on its standard error."""
+        with self.has_new_error:
+            assert self.has_new_error.wait_for(lambda: text in self.error_text(), WAIT), self.error_text()
 
     @property
     def echo_url(self):
@@ -58,8 +66,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(command, echo_path):
-    server = Server(command, echo_path)
+def running(command, echo_path, **options):
+    server = Server(command, echo_path, **options)
     try:
         yield server
         if server.process.poll() is None:

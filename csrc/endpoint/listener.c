@@ -106,6 +106,28 @@ static weft__http_connection *stream_of(weft__link *link)
     return WEFT__CONTAINER(link, weft__http_connection, link);
 }
 
+static void warn(weft_listener *listener, weft_status status, const char *detail)
+{
+    const weft_listener_config *config = &listener->config;
+    if (config->on_warning) config->on_warning(config->context, status, detail);
+}
+
+/* The descriptors are the process's: the first site to starve and the last to recover speak for all. */
+static void on_starved(void *owner, weft_status status, const char *detail)
+{
+    weft_listener *listener = ((weft__site *)owner)->listener;
+    if (atomic_fetch_add(&listener->starved_sites, 1) == 0) warn(listener, status, detail);
+}
+
+static void on_recovered(void *owner)
+{
+    weft_listener *listener = ((weft__site *)owner)->listener;
+    if (atomic_fetch_sub(&listener->starved_sites, 1) == 1)
+        warn(listener, WEFT_OK, "connections are accepted again");
+}
+
+static const weft__acceptor_events acceptor_events = {on_accept, on_starved, on_recovered};
+
 static weft_connection *connection_of(weft__link *link)
 {
     weft__loop_member *member = WEFT__CONTAINER(link, weft__loop_member, link);
@@ -183,8 +205,7 @@ static void start_site(weft_loop *loop, void *context)
         weft__listening_socket_close(socket);
     } else {
         weft__loop_join(loop, &site->member);
-        weft_status status = weft__acceptor_start(&site->acceptor, loop, socket,
-                                                  (int)listener->config.backlog, on_accept, site);
+        weft_status status = weft__acceptor_start(&site->acceptor, loop, socket, &acceptor_events, site);
         if (status != WEFT_OK) stop_site(site, 0); /* better gone, and on_closed said, than deaf */
     }
     weft__listener_release(listener);

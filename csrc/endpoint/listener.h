@@ -36,6 +36,7 @@ struct weft_listener {
     _Atomic size_t holders;
     _Atomic size_t open_sites;
     atomic_bool is_stop_asked;
+    _Atomic size_t starved_sites; /* where connections wait to be accepted */
     _Atomic uint64_t connections;
     weft__router router;
 

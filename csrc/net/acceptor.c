@@ -1,3 +1,7 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* accept4 */
+#endif
+
 #include "net/acceptor.h"
 
 #include "base/allocator.h"
@@ -14,14 +18,19 @@
 
 struct weft__acceptor {
     weft_loop *loop;
-    uv_tcp_t handle;
-    weft__on_accept on_accept;
+    int socket;
+    const weft__acceptor_events *events;
     void *owner;
-    weft__timer retry; /* libuv keeps a peer that could not be taken, and accepts no other until it is */
+    uv_poll_t poll;
+    weft__stream *next; /* for the next peer: there is memory before one is taken from the system's queue */
+    weft__timer retry;
+    bool is_starved;
+    bool is_stopped;
 };
 
 enum {
-    RETRY_MS = 100
+    RETRY_MS = 100,
+    ACCEPT_AT_ONCE = 64, /* then other sockets of the loop have their turn */
 };
 
 /* -- the socket -------------------------------------------------------------------------------- */
@@ -135,31 +144,112 @@ void weft__listening_socket_close(int socket)
 
 /* -- accepting --------------------------------------------------------------------------------- */
 
-static void accept_one(weft__acceptor *acceptor)
+/* libuv's own way of accepting turns peers away when descriptors run out, and does so without end when even
+ * the one that it keeps for this is lost. Here they wait in the system's queue. */
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static int accept_socket(int listening)
 {
-    weft__stream *stream = weft__stream_new(acceptor->loop);
-    if (!stream) {
-        weft__loop_start_timer(acceptor->loop, &acceptor->retry, RETRY_MS);
-    } else if (uv_accept((uv_stream_t *)&acceptor->handle, &stream->uv.stream) == 0) {
-        acceptor->on_accept(acceptor->owner, stream);
+#ifdef __linux__
+    return accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#else
+    int accepted = accept(listening, NULL, NULL);
+    if (accepted >= 0) fcntl(accepted, F_SETFD, FD_CLOEXEC);
+    return accepted;
+#endif
+}
+
+/* True when the error tells of one peer, which is gone, and not of the next one: see accept(2). */
+static bool is_of_one_peer(int error)
+{
+    switch (error) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case EPERM: return true;
+    default: return false;
+    }
+}
+
+static void starve(weft__acceptor *acceptor, int error)
+{
+    char detail[128];
+    uv_poll_stop(&acceptor->poll);
+    weft__loop_start_timer(acceptor->loop, &acceptor->retry, RETRY_MS);
+    if (acceptor->is_starved) return;
+    acceptor->is_starved = true;
+    snprintf(detail, sizeof detail, "connections wait to be accepted: %s", strerror(error));
+    acceptor->events->on_starved(acceptor->owner, error == ENOMEM ? WEFT_ENOMEM : WEFT_ESYSTEM, detail);
+}
+
+static void recover(weft__acceptor *acceptor)
+{
+    if (!acceptor->is_starved) return;
+    acceptor->is_starved = false;
+    acceptor->events->on_recovered(acceptor->owner);
+}
+
+static void take(weft__acceptor *acceptor, int accepted)
+{
+    weft__stream *stream = acceptor->next;
+    acceptor->next = NULL;
+    if (uv_tcp_open(&stream->uv.tcp, accepted) == 0) {
+        acceptor->events->on_accept(acceptor->owner, stream);
     } else {
+        close(accepted);
         weft__stream_close(stream);
     }
 }
 
-static void on_connection(uv_stream_t *handle, int status)
+/* False when no peer waits, or none can be taken now. */
+static bool accept_one(weft__acceptor *acceptor)
 {
-    weft__acceptor *acceptor = handle->data;
+    if (!acceptor->next) acceptor->next = weft__stream_new(acceptor->loop);
+    int accepted = acceptor->next ? accept_socket(acceptor->socket) : -1;
+    int error = acceptor->next ? errno : ENOMEM;
+    if (accepted >= 0) {
+        take(acceptor, accepted);
+        return !acceptor->is_stopped;
+    }
+    if (is_of_one_peer(error)) return true;
+    if (error == EAGAIN || error == EWOULDBLOCK) {
+        recover(acceptor); /* whoever had to wait has been served */
+    } else {
+        starve(acceptor, error);
+    }
+    return false;
+}
+
+static void accept_some(weft__acceptor *acceptor)
+{
+    bool goes_on = true;
+    for (int i = 0; i < ACCEPT_AT_ONCE && goes_on; i++)
+        goes_on = accept_one(acceptor);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    weft__acceptor *acceptor = poll->data;
     weft_loop *loop = acceptor->loop;
-    if (status != 0) return; /* out of descriptors and the like: libuv has turned the peer away */
+    (void)status;
+    (void)events;
     weft__turn_begin(loop);
-    accept_one(acceptor);
+    accept_some(acceptor);
     weft__turn_end(loop);
 }
 
 static void on_retry(weft__timer *timer)
 {
-    accept_one(WEFT__CONTAINER(timer, weft__acceptor, retry));
+    weft__acceptor *acceptor = WEFT__CONTAINER(timer, weft__acceptor, retry);
+    uv_poll_start(&acceptor->poll, UV_READABLE, on_readable);
+    accept_some(acceptor);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -170,38 +260,36 @@ static void on_closed(uv_handle_t *handle)
     weft__loop_release(loop);
 }
 
-weft_status weft__acceptor_start(weft__acceptor **out, weft_loop *loop, int socket, int backlog,
-                                 weft__on_accept on_accept, void *owner)
+weft_status weft__acceptor_start(weft__acceptor **out, weft_loop *loop, int socket,
+                                 const weft__acceptor_events *events, void *owner)
 {
     *out = NULL;
     weft__acceptor *acceptor = weft__alloc_zeroed(sizeof *acceptor);
-    if (!acceptor) {
+    int result = acceptor ? uv_poll_init(loop->uv, &acceptor->poll, socket) : UV_ENOMEM;
+    if (result != 0) {
+        weft__free(acceptor);
         close(socket);
-        return WEFT_ENOMEM;
+        return result == UV_ENOMEM ? WEFT_ENOMEM : WEFT_ESYSTEM;
     }
     acceptor->loop = loop;
-    acceptor->on_accept = on_accept;
+    acceptor->socket = socket;
+    acceptor->events = events;
     acceptor->owner = owner;
+    acceptor->poll.data = acceptor;
     weft__timer_init(&acceptor->retry, on_retry);
     weft__loop_retain(loop);
-    uv_tcp_init(loop->uv, &acceptor->handle);
-    acceptor->handle.data = acceptor;
-    if (uv_tcp_open(&acceptor->handle, socket) != 0) {
-        close(socket);
-        goto fail;
-    }
-    if (uv_listen((uv_stream_t *)&acceptor->handle, backlog, on_connection) != 0) goto fail;
+    uv_poll_start(&acceptor->poll, UV_READABLE, on_readable);
     *out = acceptor;
     return WEFT_OK;
-
-fail:
-    uv_close((uv_handle_t *)&acceptor->handle, on_closed);
-    return WEFT_ESYSTEM;
 }
 
 void weft__acceptor_stop(weft__acceptor *acceptor)
 {
     if (!acceptor) return;
+    acceptor->is_stopped = true;
     weft__timer_stop(&acceptor->retry);
-    uv_close((uv_handle_t *)&acceptor->handle, on_closed);
+    weft__stream_close(acceptor->next);
+    acceptor->next = NULL;
+    uv_close((uv_handle_t *)&acceptor->poll, on_closed);
+    close(acceptor->socket); /* libuv has let go of it by now */
 }

@@ -29,12 +29,21 @@ void weft__listening_socket_close(int socket);
 /** Accepts streams on one loop. Functions are for the loop's own thread. */
 typedef struct weft__acceptor weft__acceptor;
 
-/** What an acceptor tells its owner, inside a turn. The stream is the owner's; reading is off. */
-typedef void (*weft__on_accept)(void *owner, weft__stream *stream);
+/** What an acceptor tells its owner, inside a turn. Each may stop the acceptor. */
+typedef struct weft__acceptor_events {
+    /** A peer has come. The stream is the owner's; reading is off. */
+    void (*on_accept)(void *owner, weft__stream *stream);
+    /** Descriptors (WEFT_ESYSTEM) or memory (WEFT_ENOMEM) have run out: peers wait in the system's queue and
+     *  are tried again ten times a second. Told once until on_recovered; `detail` is valid during the call.
+     */
+    void (*on_starved)(void *owner, weft_status status, const char *detail);
+    /** Peers are accepted again, and none waits. */
+    void (*on_recovered)(void *owner);
+} weft__acceptor_events;
 
-/** Takes `socket` over, also on failure: WEFT_ENOMEM or WEFT_ESYSTEM with `*out` NULL. */
-weft_status weft__acceptor_start(weft__acceptor **out, weft_loop *loop, int socket, int backlog,
-                                 weft__on_accept on_accept, void *owner);
+/** Takes `socket`, which listens, over, also on failure: WEFT_ENOMEM or WEFT_ESYSTEM with `*out` NULL. */
+weft_status weft__acceptor_start(weft__acceptor **out, weft_loop *loop, int socket,
+                                 const weft__acceptor_events *events, void *owner);
 
 /** Accepts no more; the acceptor frees itself. NULL is fine. */
 void weft__acceptor_stop(weft__acceptor *acceptor);

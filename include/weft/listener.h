@@ -90,6 +90,11 @@ typedef struct weft_listener_config {
     uint32_t max_pipelined_requests; /**< Of one connection under way at a time; at least 1; 10. The next ones
                                           are not read before an answer has left. */
     int64_t max_entity_body_size; /**< Bytes of a request's body; beyond: 413. -1 (the default): no limit. */
+    /** The listener goes on, but not as it should: WEFT_ESYSTEM or WEFT_ENOMEM when no connection can be
+     * accepted for want of descriptors or memory. They wait in the backlog meanwhile, those that are open are
+     * served. Told once, then WEFT_OK when it is over. `detail` is one sentence, valid during the call. May
+     * be NULL. Thread: one of the loops. */
+    void (*on_warning)(void *context, weft_status status, const char *detail);
 } weft_listener_config;
 
 /** weft_listener_config_init for a struct of `size` bytes, as the program knows it. */

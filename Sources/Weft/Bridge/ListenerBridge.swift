@@ -1,4 +1,5 @@
 internal import CWeft
+import Logging
 
 /// An open listener of the core.
 final class ListenerBridge: Sendable {
@@ -12,13 +13,17 @@ final class ListenerBridge: Sendable {
         port: Int, configuration: ListenerConfiguration, routes: [String: Route]
     ) throws(WebSocketError) {
         eventLoops = try (configuration.eventLoops ?? EventLoops(threads: configuration.threads)).started()
-        end = ListenerEnd(eventLoops: eventLoops)
+        end = ListenerEnd(eventLoops: eventLoops, logger: configuration.logger)
         let loops = eventLoops.map { Optional($0.pointer) }
         let retained = Unmanaged.passRetained(end)
         var settings = configuration.coreValue(port: port)
         settings.context = retained.toOpaque()
         settings.on_closed = { context in
             Unmanaged<ListenerEnd>.fromOpaque(context!).takeRetainedValue().reach()
+        }
+        settings.on_warning = { context, status, detail in
+            let end = Unmanaged<ListenerEnd>.fromOpaque(context!).takeUnretainedValue()
+            end.logger?.log(level: status == WEFT_OK ? .notice : .warning, "\(String(cString: detail!))")
         }
         settings.loop_count = loops.count
         var opened: OpaquePointer?
@@ -91,7 +96,7 @@ final class ListenerBridge: Sendable {
     }
 }
 
-/// Tells when a listener has ended. The core holds one retain until then, and so the loops stay.
+/// What the core tells of a listener: warnings, and when it has ended. The core holds one retain until then, and so the loops stay.
 private final class ListenerEnd: Sendable {
     private struct State {
         var isReached = false
@@ -99,8 +104,12 @@ private final class ListenerEnd: Sendable {
     }
     private let state = Locked(State())
     private let eventLoops: [EventLoop]
+    let logger: Logger?
 
-    init(eventLoops: [EventLoop]) { self.eventLoops = eventLoops }
+    init(eventLoops: [EventLoop], logger: Logger?) {
+        self.eventLoops = eventLoops
+        self.logger = logger
+    }
 
     func wait() async {
         await withUnsafeContinuation { continuation in

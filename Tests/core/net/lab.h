@@ -100,7 +100,7 @@ typedef struct lab {
     uint16_t port;
     int socket; /* until the acceptor takes it */
     weft__acceptor *acceptor;
-    gate accepted, read, ended, drained;
+    gate accepted, read, ended, drained, starved, recovered;
 
     /* loop thread only, read by the test after a gate */
     weft__stream *stream;
@@ -146,10 +146,26 @@ static inline void lab_on_accept(void *owner, weft__stream *stream)
     gate_pass(&lab->accepted);
 }
 
+static inline void lab_on_starved(void *owner, weft_status status, const char *detail)
+{
+    lab *lab = owner;
+    lab->end = status;
+    assert_non_null(strstr(detail, "connections wait to be accepted: "));
+    gate_pass(&lab->starved);
+}
+
+static inline void lab_on_recovered(void *owner)
+{
+    lab *lab = owner;
+    gate_pass(&lab->recovered);
+}
+
+static const weft__acceptor_events lab_acceptor_events = {lab_on_accept, lab_on_starved, lab_on_recovered};
+
 static inline void lab_start_accepting(void *context)
 {
     lab *lab = context;
-    assert_int_equal(weft__acceptor_start(&lab->acceptor, lab->loop, lab->socket, 16, lab_on_accept, lab),
+    assert_int_equal(weft__acceptor_start(&lab->acceptor, lab->loop, lab->socket, &lab_acceptor_events, lab),
                      WEFT_OK);
 }
 
@@ -160,6 +176,8 @@ static inline void lab_open(lab *lab)
     gate_init(&lab->read);
     gate_init(&lab->ended);
     gate_init(&lab->drained);
+    gate_init(&lab->starved);
+    gate_init(&lab->recovered);
     assert_int_equal(weft_loop_open(&lab->loop), WEFT_OK);
     weft__listen_address address = {.host = "127.0.0.1", .backlog = 16};
     weft__endpoint_address bound;
@@ -197,6 +215,8 @@ static inline void lab_close(lab *lab)
     gate_clear(&lab->read);
     gate_clear(&lab->ended);
     gate_clear(&lab->drained);
+    gate_clear(&lab->starved);
+    gate_clear(&lab->recovered);
 }
 
 #endif
