@@ -7,6 +7,10 @@ public struct ClientConfiguration: ConnectionConfiguration, Sendable {
     public var subProtocols: [String] = []
     /// Added to the request. The handshake's own fields cannot be among them, but `Host` and `Origin` can.
     public var customHeaders: HTTPFields = [:]
+    /// Sent in one `Cookie` field, as far as they fit the URL and have not ended: longest path first, then the
+    /// oldest (RFC 6265 §5.4). A name or value with a control character or a semicolon is an error and nothing is
+    /// sent, as is a `Cookie` field in ``customHeaders`` beside them. Default none.
+    public var cookies: [Cookie] = []
     /// For name, TCP and upgrade together; negative means the default, 300 s. Zero is no limit.
     public var handShakeTimeout: Duration = defaultHandShakeTimeout
     public var limits = ConnectionLimits()
@@ -17,4 +21,38 @@ public struct ClientConfiguration: ConnectionConfiguration, Sendable {
 
     /// The defaults.
     public init() {}
+}
+
+extension ClientConfiguration {
+    /// Adds cookies to ``cookies``, such as those of an answer. One of the same name, domain and path takes the
+    /// place of the old one, whose age it keeps; one that has ended only takes the old one away (RFC 6265 §5.3).
+    public mutating func addCookies(_ cookies: [Cookie]) {
+        for var cookie in cookies {
+            let old = self.cookies.firstIndex {
+                $0.name == cookie.name && $0.domain == cookie.domain && $0.path == cookie.path
+            }
+            if let old { cookie.createdTime = self.cookies.remove(at: old).createdTime ?? cookie.createdTime }
+            if !cookie.isExpired() { self.cookies.insert(cookie, at: old ?? self.cookies.endIndex) }
+        }
+    }
+
+    /// The value of the `Cookie` field that a request to a URL will have; nil when no cookie fits.
+    ///
+    /// - Throws: ``WebSocketError`` `.invalidConfiguration` for a cookie that cannot be sent.
+    public func cookieHeader(for url: String) throws(WebSocketError) -> String? {
+        try Cookie.header(cookies, for: url)
+    }
+
+    /// The further fields of a request to a URL. HTTPTypes keeps the cookies of a field apart; in HTTP/1.1 they
+    /// are one field (RFC 6265 §5.4).
+    func headers(for url: String) throws(WebSocketError) -> HTTPFields {
+        let (own, cookies) = (customHeaders[.cookie], try cookieHeader(for: url))
+        let isOneSource = own == nil || cookies == nil
+        try ConnectionLimits.check("cookies", isOneSource, "customHeaders has a Cookie field already")
+        guard let value = own ?? cookies else { return customHeaders }
+        var headers = customHeaders
+        headers[.cookie] = nil
+        headers.append(HTTPField(name: .cookie, value: value))
+        return headers
+    }
 }

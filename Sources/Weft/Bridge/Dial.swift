@@ -53,6 +53,7 @@ final class Dial: @unchecked Sendable {
         var limits = try configuration.limits.coreValue()
         let areNames = configuration.subProtocols.allSatisfy { !$0.isEmpty && !$0.contains(",") }
         try ConnectionLimits.check("subProtocols", areNames, "one is empty or has a comma")
+        let headers = try configuration.headers(for: url)
         var service = ConnectionSink.callbacks(pings: pings)
         var config = weft_client_config()
         weft_client_config_init(&config)
@@ -73,7 +74,7 @@ final class Dial: @unchecked Sendable {
             try url.withView { url throws(WebSocketError) in
                 try configuration.subProtocols.joined(separator: ", ").withView {
                     names throws(WebSocketError) in
-                    try configuration.customHeaders.withViews { fields, count throws(WebSocketError) in
+                    try headers.withViews { fields, count throws(WebSocketError) in
                         config.url = url
                         config.subprotocols = names
                         config.fields = fields
