@@ -203,8 +203,9 @@ static void take_answer(weft_client *client, weft__head *head)
 {
     weft__upgrade_offer offer = offer_of(client);
     weft_string subprotocol;
+    weft_compression agreed;
     weft_status status =
-        weft__upgrade_check_answer(head, &offer, client->key, &subprotocol, &client->refusal);
+        weft__upgrade_check_answer(head, &offer, client->key, &subprotocol, &agreed, &client->refusal);
     if (status == WEFT_OK) {
         open_connection(client, head, subprotocol);
         weft__head_clear(head);

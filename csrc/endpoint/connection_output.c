@@ -36,16 +36,14 @@ static bool is_too_much(const weft__plan *plan, size_t waiting, size_t added)
 /* -- on the loop --------------------------------------------------------------------------------- */
 
 /* Frame headers from the stack, payload from where it lies. */
-static weft_status send_gathered(weft_connection *connection, weft_message_type type, const uint8_t *bytes,
-                                 size_t length)
+static weft_status send_gathered(weft_connection *connection, weft__outgoing *message)
 {
-    weft__outgoing message = weft__outgoing_message(type, bytes, length);
-    while (!message.is_done) {
+    while (!message->is_done) {
         weft__outgoing_frame frames[FRAMES_AT_ONCE];
         weft__span spans[2 * FRAMES_AT_ONCE];
         size_t count = 0;
-        for (size_t i = 0; i < FRAMES_AT_ONCE && !message.is_done; i++) {
-            weft_status status = weft__session_next_frame(&connection->session, &message, &frames[i]);
+        for (size_t i = 0; i < FRAMES_AT_ONCE && !message->is_done; i++) {
+            weft_status status = weft__session_next_frame(&connection->session, message, &frames[i]);
             if (status != WEFT_OK) return status;
             spans[count++] = (weft__span){frames[i].header, frames[i].header_length};
             spans[count++] = (weft__span){frames[i].payload, frames[i].payload_length};
@@ -56,12 +54,11 @@ static weft_status send_gathered(weft_connection *connection, weft_message_type 
     return WEFT_OK;
 }
 
-static weft_status send_copied(weft_connection *connection, weft_message_type type, const uint8_t *bytes,
-                               size_t length)
+static weft_status send_copied(weft_connection *connection, weft__outgoing *message)
 {
     weft__buffer *output = weft__stream_output(connection->stream);
     if (!output) return WEFT_ENOMEM;
-    return weft__session_write_message(&connection->session, output, type, bytes, length);
+    return weft__session_write_frames(&connection->session, output, message);
 }
 
 /* What waits in memory, and what other threads have been told will. */
@@ -76,11 +73,13 @@ static weft_status send_here(weft_connection *connection, weft_message_type type
 {
     const weft__plan *plan = connection->plan;
     connection->last_activity_ms = weft__loop_now(connection->loop);
-    size_t frame_length =
-        length < plan->session.max_frame_size ? length : (size_t)plan->session.max_frame_size;
+    weft__outgoing message = weft__session_begin_message(&connection->session, type, bytes, length);
+    uint64_t most = plan->session.max_frame_size;
+    size_t frame_length = message.length < most ? message.length : (size_t)most;
     bool is_gathered = frame_length >= GATHER_FROM && plan->session.role == WEFT_SERVER;
-    weft_status status = is_gathered ? send_gathered(connection, type, bytes, length)
-                                     : send_copied(connection, type, bytes, length);
+    weft_status status =
+        is_gathered ? send_gathered(connection, &message) : send_copied(connection, &message);
+    weft__session_end_message(&connection->session, &message);
     return status == WEFT_ELOST ? WEFT_ECLOSED : status;
 }
 

@@ -40,13 +40,10 @@ size_t weft__fields_count(const weft__fields *fields, const char *name)
 
 bool weft__fields_list_token(const weft__fields *fields, const char *name, const char *token)
 {
-    for (size_t i = 0; i < fields->count; i++) {
-        if (!weft__string_equals_ignoring_case(fields->items[i].name, name)) continue;
-        weft_string rest = fields->items[i].value;
-        weft_string element;
-        while (weft__list_next(&rest, &element)) {
-            if (weft__string_equals_ignoring_case(element, token)) return true;
-        }
+    weft__list_walk walk = {.fields = fields, .name = name};
+    weft_string element;
+    while (weft__list_walk_next(&walk, &element)) {
+        if (weft__string_equals_ignoring_case(element, token)) return true;
     }
     return false;
 }
@@ -81,6 +78,19 @@ bool weft__list_next(weft_string *rest, weft_string *element)
     }
     *element = (weft_string){0};
     return false;
+}
+
+bool weft__list_walk_next(weft__list_walk *walk, weft_string *element)
+{
+    const weft__fields *fields = walk->fields;
+    while (!weft__list_next(&walk->rest, element)) {
+        while (walk->index < fields->count &&
+               !weft__string_equals_ignoring_case(fields->items[walk->index].name, walk->name))
+            walk->index++;
+        if (walk->index == fields->count) return false;
+        walk->rest = fields->items[walk->index++].value;
+    }
+    return true;
 }
 
 weft_string weft__string(const char *text)

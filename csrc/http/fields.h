@@ -32,6 +32,18 @@ void weft__fields_clear(weft__fields *fields);
  */
 bool weft__list_next(weft_string *rest, weft_string *element);
 
+/** A walk through all fields of one name, which count as one list (RFC 9110 section 5.3). Begin with `fields`
+ *  and `name`. */
+typedef struct weft__list_walk {
+    const weft__fields *fields;
+    const char *name;
+    size_t index;     /**< Of the field to look at next. */
+    weft_string rest; /**< Of the last field's value. */
+} weft__list_walk;
+
+/** Takes the next element, as weft__list_next. */
+bool weft__list_walk_next(weft__list_walk *walk, weft_string *element);
+
 /** `text` as a view; NULL is the empty view. */
 weft_string weft__string(const char *text);
 

@@ -25,8 +25,9 @@ struct weft_handshake {
     uint16_t http_status;
     weft__buffer input; /* the peer's head; nothing is ever taken from its front */
     weft__buffer output;
-    weft__head head;         /* views into `input`, all zero before it is whole */
-    weft_string subprotocol; /* the chosen one, a view into `input` */
+    weft__head head;              /* views into `input`, all zero before it is whole */
+    weft_string subprotocol;      /* the chosen one, a view into `input` */
+    weft_compression compression; /* settings; once open, what was agreed */
     weft__problem problem;
 
     /* Client only, fixed after new. */
@@ -77,6 +78,7 @@ static weft_status copy_config(weft_handshake *client, const weft_handshake_clie
     weft_string url = copy(&end, config->url);
     client->offer.subprotocols = copy(&end, config->subprotocols);
     client->offer.url = &client->url;
+    client->offer.compression = &client->compression;
     return weft__url_parse(&client->url, url, problem);
 }
 
@@ -87,6 +89,11 @@ static weft_status start_client(weft_handshake *client, const weft_handshake_cli
     if (!weft__upgrade_is_subprotocol_list(config->subprotocols)) return WEFT_EINVAL;
     status = weft__upgrade_check_fields(config->fields, config->field_count, &client->problem);
     if (status != WEFT_OK) return status;
+    if (config->compression) {
+        status =
+            weft__compression_take(&client->compression, config->compression, WEFT_CLIENT, &client->problem);
+        if (status != WEFT_OK) return status;
+    }
     status = weft__upgrade_make_key(client->key);
     if (status != WEFT_OK) return status;
 
@@ -158,10 +165,12 @@ static weft_status decide_as_server(weft_handshake *server)
 
 static weft_status decide_as_client(weft_handshake *client)
 {
+    weft_compression agreed;
     weft_status status = weft__upgrade_check_answer(&client->head, &client->offer, client->key,
-                                                    &client->subprotocol, &client->problem);
+                                                    &client->subprotocol, &agreed, &client->problem);
     if (status == WEFT_EHANDSHAKE) return fail(client, status);
     if (status != WEFT_OK) return status;
+    client->compression = agreed;
     client->http_status = client->head.status;
     client->state = WEFT_HANDSHAKE_OPEN;
     return WEFT_OK;
@@ -208,19 +217,36 @@ weft_handshake_state weft_handshake_get_state(const weft_handshake *handshake)
     return handshake->state;
 }
 
+weft_status weft_handshake_set_compression(weft_handshake *handshake, const weft_compression *compression)
+{
+    weft__problem problem;
+    weft_compression taken;
+    bool may_still_agree =
+        handshake->state == WEFT_HANDSHAKE_READING || handshake->state == WEFT_HANDSHAKE_DECIDING;
+    if (handshake->is_client || !may_still_agree) return WEFT_ESTATE;
+    weft_status status = weft__compression_take(&taken, compression, WEFT_SERVER, &problem);
+    if (status == WEFT_OK) handshake->compression = taken;
+    return status;
+}
+
 weft_status weft_handshake_accept(weft_handshake *handshake, weft_string subprotocol,
                                   const weft_field *fields, size_t field_count)
 {
     weft__problem problem;
+    weft_compression agreed;
+    char extensions[WEFT__EXTENSION_MAX];
     if (handshake->state != WEFT_HANDSHAKE_DECIDING) return WEFT_ESTATE;
     if (!fields && field_count > 0) return WEFT_EINVAL;
     weft_string chosen = weft__upgrade_find_subprotocol(&handshake->head, subprotocol);
     if (chosen.length != subprotocol.length) return WEFT_EINVAL;
     if (weft__upgrade_check_fields(fields, field_count, &problem) != WEFT_OK) return WEFT_EINVAL;
     weft__upgrade_answer answer = {.subprotocol = chosen, .fields = fields, .field_count = field_count};
+    answer.extensions =
+        weft__compression_accept(extensions, &agreed, &handshake->head.fields, &handshake->compression);
     weft_status status = weft__upgrade_write_answer(&handshake->output, &handshake->head, &answer);
     if (status != WEFT_OK) return status;
     handshake->subprotocol = chosen;
+    handshake->compression = agreed;
     handshake->http_status = 101;
     handshake->state = WEFT_HANDSHAKE_OPEN;
     return WEFT_OK;
@@ -263,6 +289,12 @@ weft_string weft_handshake_field(const weft_handshake *handshake, const char *na
 weft_string weft_handshake_subprotocol(const weft_handshake *handshake)
 {
     return handshake->subprotocol;
+}
+
+const weft_compression *weft_handshake_compression(const weft_handshake *handshake)
+{
+    bool is_agreed = handshake->state == WEFT_HANDSHAKE_OPEN && handshake->compression.enabled;
+    return is_agreed ? &handshake->compression : NULL;
 }
 
 uint16_t weft_handshake_http_status(const weft_handshake *handshake)

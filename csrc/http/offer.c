@@ -66,6 +66,7 @@ static void write_host(weft__writer *writer, const weft__upgrade_offer *offer)
 weft_status weft__upgrade_write_request(weft__buffer *out, const weft__upgrade_offer *offer,
                                         const char key[WEFT__KEY_LENGTH + 1])
 {
+    char extensions[WEFT__EXTENSION_MAX];
     weft__writer writer = weft__writer_begin(out);
     write_request_line(&writer, offer->url);
     write_host(&writer, offer);
@@ -73,43 +74,14 @@ weft_status weft__upgrade_write_request(weft__buffer *out, const weft__upgrade_o
     weft__writer_optional(&writer, "Sec-WebSocket-Key", weft__string(key));
     weft__writer_text(&writer, "Sec-WebSocket-Version: 13\r\n");
     weft__writer_optional(&writer, "Sec-WebSocket-Protocol", offer->subprotocols);
-    weft__writer_optional(&writer, "Sec-WebSocket-Extensions", offer->extensions);
+    if (offer->compression)
+        weft__writer_optional(&writer, "Sec-WebSocket-Extensions",
+                              weft__compression_write_offer(extensions, offer->compression));
     for (size_t i = 0; i < offer->field_count; i++) {
         if (!is_host(&offer->fields[i])) weft__writer_fields(&writer, &offer->fields[i], 1);
     }
     weft__writer_text(&writer, "\r\n");
     return weft__writer_end(&writer);
-}
-
-static weft_string extension_name(weft_string extension)
-{
-    size_t end = 0;
-    while (end < extension.length && extension.bytes[end] != ';')
-        end++;
-    return weft__string_trim((weft_string){extension.bytes, end});
-}
-
-static bool offers_extension(weft_string offered, weft_string name)
-{
-    weft_string element;
-    while (weft__list_next(&offered, &element)) {
-        if (weft__string_is_same(extension_name(element), name)) return true;
-    }
-    return false;
-}
-
-static bool extensions_were_offered(const weft__head *answer, const weft__upgrade_offer *offer)
-{
-    for (size_t i = 0; i < answer->fields.count; i++) {
-        const weft_field *field = &answer->fields.items[i];
-        if (!weft__string_equals_ignoring_case(field->name, "Sec-WebSocket-Extensions")) continue;
-        weft_string rest = field->value;
-        weft_string element;
-        while (weft__list_next(&rest, &element)) {
-            if (!offers_extension(offer->extensions, extension_name(element))) return false;
-        }
-    }
-    return true;
 }
 
 static const char *check_subprotocol(const weft__head *answer, weft_string offered, weft_string *chosen)
@@ -151,11 +123,13 @@ static const char *check_upgrade(const weft__head *answer)
 
 weft_status weft__upgrade_check_answer(const weft__head *answer, const weft__upgrade_offer *offer,
                                        const char key[WEFT__KEY_LENGTH + 1], weft_string *subprotocol,
-                                       weft__problem *problem)
+                                       weft_compression *agreed, weft__problem *problem)
 {
+    static const weft_compression no_offer = {0};
     char expected[WEFT__ACCEPT_LENGTH + 1];
     weft_string chosen = {0};
     *subprotocol = chosen;
+    *agreed = no_offer;
     if (answer->status != 101) {
         weft__problem_set(problem, answer->status, "server answered %u instead of 101",
                           (unsigned)answer->status);
@@ -167,12 +141,13 @@ weft_status weft__upgrade_check_answer(const weft__head *answer, const weft__upg
     const char *fault = check_upgrade(answer);
     if (!fault) fault = check_accept(answer, expected);
     if (!fault) fault = check_subprotocol(answer, offer->subprotocols, &chosen);
-    if (!fault && !extensions_were_offered(answer, offer))
-        fault = "answer uses an extension that was not offered";
     if (fault) {
         weft__problem_set(problem, answer->status, "%s", fault);
         return WEFT_EHANDSHAKE;
     }
-    *subprotocol = chosen;
-    return WEFT_OK;
+    const weft_compression *offered = offer->compression ? offer->compression : &no_offer;
+    status = weft__compression_read_answer(agreed, &answer->fields, offered, problem);
+    problem->http_status = answer->status;
+    if (status == WEFT_OK) *subprotocol = chosen;
+    return status;
 }

@@ -3,6 +3,7 @@
 #define WEFT_HTTP_OFFER_H
 
 #include "base/buffer.h"
+#include "http/extension.h"
 #include "http/head.h"
 #include "http/key.h"
 #include "http/url.h"
@@ -10,9 +11,9 @@
 /** What a client asks for. */
 typedef struct weft__upgrade_offer {
     const weft__url *url;
-    weft_string subprotocols; /**< Comma-separated; empty: no field. */
-    weft_string extensions;   /**< Value of Sec-WebSocket-Extensions; empty: no field. */
-    const weft_field *fields; /**< A Host here replaces our own. */
+    weft_string subprotocols;            /**< Comma-separated; empty: no field. */
+    const weft_compression *compression; /**< Taken settings of what is offered; NULL: nothing. */
+    const weft_field *fields;            /**< A Host here replaces our own. */
     size_t field_count;
 } weft__upgrade_offer;
 
@@ -27,13 +28,15 @@ weft_status weft__upgrade_write_request(weft__buffer *out, const weft__upgrade_o
 /**
  * The rules of RFC 6455 section 4.1 for the server's answer: HTTP/1.1 and 101, Upgrade, Connection, one right
  * Sec-WebSocket-Accept (compared in constant time), a subprotocol that was offered (none is fine only
- * when none was offered), no extension that was not offered (`offer->extensions` empty: none).
- * `*subprotocol` becomes a view of the chosen one, empty for none and on failure.
+ * when none was offered), no extension that was not offered, and an answer to permessage-deflate that keeps
+ * RFC 7692 section 7.1.
+ * `*subprotocol` becomes a view of the chosen one, empty for none and on failure; `agreed` what holds of
+ * compression, not enabled for none and on failure.
  * Returns WEFT_OK, WEFT_ESYSTEM (no SHA-1), or WEFT_EHANDSHAKE with `problem->text`;
  * `problem->http_status` is the answer's status.
  */
 weft_status weft__upgrade_check_answer(const weft__head *answer, const weft__upgrade_offer *offer,
                                        const char key[WEFT__KEY_LENGTH + 1], weft_string *subprotocol,
-                                       weft__problem *problem);
+                                       weft_compression *agreed, weft__problem *problem);
 
 #endif

@@ -1,5 +1,6 @@
 #include "http/upgrade.h"
 
+#include "http/extension.h"
 #include "http/writer.h"
 
 bool weft__upgrade_is_asked(const weft__head *request)
@@ -52,31 +53,28 @@ static weft_status check_key(const weft__fields *fields, weft__problem *problem)
     return WEFT_OK;
 }
 
-/* Takes the next offered subprotocol; `*field` and `*rest` say where to go on. */
-static bool next_subprotocol(const weft__fields *fields, size_t *field, weft_string *rest,
-                             weft_string *element)
+static weft__list_walk subprotocols_of(const weft__fields *fields)
 {
-    while (!weft__list_next(rest, element)) {
-        while (*field < fields->count &&
-               !weft__string_equals_ignoring_case(fields->items[*field].name, "Sec-WebSocket-Protocol")) {
-            ++*field;
-        }
-        if (*field == fields->count) return false;
-        *rest = fields->items[(*field)++].value;
-    }
-    return true;
+    return (weft__list_walk){.fields = fields, .name = "Sec-WebSocket-Protocol"};
 }
 
 /* Item 8: the elements are tokens (RFC 6455 section 4.3). */
 static weft_status check_subprotocols(const weft__fields *fields, weft__problem *problem)
 {
-    size_t field = 0;
-    weft_string rest = {0}, element;
-    while (next_subprotocol(fields, &field, &rest, &element)) {
+    weft__list_walk walk = subprotocols_of(fields);
+    weft_string element;
+    while (weft__list_walk_next(&walk, &element)) {
         if (weft__is_token(element)) continue;
         return weft__problem_set(problem, 400, "Sec-WebSocket-Protocol lists something that is no token");
     }
     return WEFT_OK;
+}
+
+/* Item 9, and RFC 6455 section 9.1: what breaks the grammar ends the handshake. */
+static weft_status check_extensions(const weft__fields *fields, weft__problem *problem)
+{
+    if (weft__extensions_are_well_formed(fields)) return WEFT_OK;
+    return weft__problem_set(problem, 400, "Sec-WebSocket-Extensions is malformed");
 }
 
 weft_status weft__upgrade_check_request(const weft__head *request, weft__problem *problem)
@@ -85,6 +83,7 @@ weft_status weft__upgrade_check_request(const weft__head *request, weft__problem
     if (status == WEFT_OK) status = check_version(&request->fields, problem);
     if (status == WEFT_OK) status = check_key(&request->fields, problem);
     if (status == WEFT_OK) status = check_subprotocols(&request->fields, problem);
+    if (status == WEFT_OK) status = check_extensions(&request->fields, problem);
     return status;
 }
 
@@ -106,9 +105,9 @@ const char *weft__upgrade_refusal_connection(uint16_t http_status)
 
 weft_string weft__upgrade_find_subprotocol(const weft__head *request, weft_string subprotocol)
 {
-    size_t field = 0;
-    weft_string rest = {0}, element;
-    while (next_subprotocol(&request->fields, &field, &rest, &element)) {
+    weft__list_walk walk = subprotocols_of(&request->fields);
+    weft_string element;
+    while (weft__list_walk_next(&walk, &element)) {
         if (weft__string_is_same(element, subprotocol)) return element;
     }
     return (weft_string){0};
@@ -122,9 +121,9 @@ bool weft__upgrade_offers_subprotocol(const weft__head *request, weft_string sub
 weft_string weft__upgrade_choose_subprotocol(const weft__head *request, const weft_string *supported,
                                              size_t count)
 {
-    size_t field = 0;
-    weft_string rest = {0}, element;
-    while (next_subprotocol(&request->fields, &field, &rest, &element)) {
+    weft__list_walk walk = subprotocols_of(&request->fields);
+    weft_string element;
+    while (weft__list_walk_next(&walk, &element)) {
         for (size_t i = 0; i < count; i++) {
             if (weft__string_equals(supported[i], "*")) return element;
             if (weft__string_is_same(supported[i], element)) return element;

@@ -17,8 +17,8 @@ bool weft__upgrade_is_asked(const weft__head *request);
  * The rules of RFC 6455 section 4.2.1 for a request that asks for the upgrade. Returns WEFT_OK, or
  * WEFT_EHTTP with the answer in `problem`: 405 method not GET, 400 HTTP/1.0, missing Upgrade or
  * Connection token, missing, repeated or ill-formed Sec-WebSocket-Key, a body
- * (Content-Length over 0, or chunked), a subprotocol that is no token, 426 Sec-WebSocket-Version missing,
- * repeated or not 13.
+ * (Content-Length over 0, or chunked), a subprotocol that is no token, ill-formed extensions, 426
+ * Sec-WebSocket-Version missing, repeated or not 13.
  */
 weft_status weft__upgrade_check_request(const weft__head *request, weft__problem *problem);
 

@@ -1,6 +1,7 @@
 #include "protocol/incoming.h"
 
 #include "base/allocator.h"
+#include "protocol/deflate.h"
 #include "protocol/mask.h"
 
 #include <inttypes.h>
@@ -65,6 +66,15 @@ static weft_event_type event_of(weft_message_type type)
     return type == WEFT_TEXT ? WEFT_EVENT_TEXT : WEFT_EVENT_BINARY;
 }
 
+/* RFC 7692 section 6: of the reserved bits the first may be set on the first frame of a message. */
+static const char *reserved_bit_fault(const weft__session *session, const weft_frame_header *header)
+{
+    if (!session->deflate.pool) return "a reserved bit is set and no extension was negotiated";
+    if (header->rsv2 || header->rsv3) return "a reserved bit is set that no negotiated extension uses";
+    if (header->opcode == WEFT_OPCODE_TEXT || header->opcode == WEFT_OPCODE_BINARY) return NULL;
+    return "a frame that does not begin a message is marked as compressed";
+}
+
 /* What depends on the endpoint rather than on the frame alone. False when the event says why. */
 static bool accept_header(weft__session *session, weft_event *event, const weft_frame_header *header)
 {
@@ -75,8 +85,11 @@ static bool accept_header(weft__session *session, weft_event *event, const weft_
         return false;
     }
     if (header->rsv1 || header->rsv2 || header->rsv3) { /* RFC 6455 section 5.2 */
-        fail(session, event, WEFT_EPROTOCOL, "a reserved bit is set and no extension was negotiated");
-        return false;
+        const char *fault = reserved_bit_fault(session, header);
+        if (fault) {
+            fail(session, event, WEFT_EPROTOCOL, fault);
+            return false;
+        }
     }
     /* RFC 6455 section 5.5 bounds control frames already; a close must get through whatever the limit. */
     bool is_control = header->opcode >= WEFT_OPCODE_CLOSE;
@@ -114,7 +127,7 @@ static void take_close(weft__session *session, weft_event *event, const uint8_t 
             return;
         }
     }
-    weft__message_clear(&session->message);
+    weft__session_drop_message(session);
     session->phase =
         session->phase == WEFT__SESSION_CLOSE_SENT ? WEFT__SESSION_OVER : WEFT__SESSION_CLOSE_RECEIVED;
     event->close_code = code;
@@ -138,8 +151,7 @@ static void take_control(weft__session *session, weft_event *event, const weft_f
     }
 }
 
-static void fail_message(weft__session *session, weft_event *event, weft_status status,
-                         const weft_frame_header *header)
+static void fail_message(weft__session *session, weft_event *event, weft_status status, uint64_t frame_length)
 {
     const weft__message *message = &session->message;
     if (status == WEFT_ETOOBIG && message->fragments >= session->config->max_fragments) {
@@ -147,8 +159,13 @@ static void fail_message(weft__session *session, weft_event *event, weft_status 
         snprintf(detail, sizeof detail, "a message has more than maxFragments %" PRIu32 " frames",
                  session->config->max_fragments);
         fail(session, event, status, detail);
+    } else if (status == WEFT_ETOOBIG && message->is_compressed) {
+        char detail[sizeof event->detail];
+        snprintf(detail, sizeof detail, "a compressed message inflates to more than maxMessageSize %" PRIu64,
+                 session->config->max_message_size);
+        fail(session, event, status, detail);
     } else if (status == WEFT_ETOOBIG) {
-        uint64_t size = weft__buffer_length(&message->payload) + header->payload_length;
+        uint64_t size = weft__buffer_length(&message->payload) + frame_length;
         fail_over_limit(session, event, "message", size, "maxMessageSize", session->config->max_message_size);
     } else if (status == WEFT_ECONTINUATION) {
         fail(session, event, status,
@@ -161,41 +178,69 @@ static void fail_message(weft__session *session, weft_event *event, weft_status 
     }
 }
 
-static bool begin_data_frame(weft__session *session, weft_event *event, const weft_frame_header *header)
+static void begin_data_frame(weft__session *session, weft_event *event, const weft_frame_header *header)
 {
     weft_status status = weft__message_begin_frame(&session->message, header, session->config);
     if (status != WEFT_OK) {
-        fail_message(session, event, status, header);
-        return false;
+        fail_message(session, event, status, header->payload_length);
+        return;
     }
-    session->frame = *header;
+    if (header->rsv1) session->message.payload = weft__deflate_borrow_payload(&session->deflate);
+    memcpy(session->frame_mask, header->mask, sizeof session->frame_mask);
     session->frame_remaining = header->payload_length;
+    session->frame_offset = 0;
+    session->frame_is_masked = header->is_masked;
+    session->frame_is_final = header->is_final;
     session->is_inside_frame = true;
-    return true;
+}
+
+/* RFC 7692 section 7.2.2. What was inflated is checked even where the rest is wrong, so that the cut of the
+ * input does not decide which of two faults comes first. */
+static void take_compressed(weft__session *session, weft_event *event, const uint8_t *bytes, size_t length)
+{
+    weft__message *message = &session->message;
+    size_t before = weft__buffer_length(&message->payload);
+    weft_status status =
+        weft__deflate_inflate(&session->deflate, session->config, &message->payload, bytes, length);
+    weft_status text = weft__message_check(message, weft__buffer_length(&message->payload) - before);
+    bool is_over = status == WEFT_OK && session->frame_remaining == 0 && session->frame_is_final;
+    if (is_over) status = weft__deflate_finish(&session->deflate, session->config);
+    if (text != WEFT_OK) {
+        fail_message(session, event, text, 0);
+    } else if (status == WEFT_EPAYLOAD) {
+        fail(session, event, status, "a compressed message is damaged");
+    } else if (status != WEFT_OK) {
+        fail_message(session, event, status, 0);
+    }
 }
 
 /* The frame that is under way takes what is there. */
 static void take_payload(weft__session *session, weft_event *event, uint8_t *bytes, size_t length,
                          size_t *used)
 {
-    weft_frame_header *frame = &session->frame;
-    uint64_t done = frame->payload_length - session->frame_remaining;
+    weft__message *message = &session->message;
     size_t taken = session->frame_remaining < length ? (size_t)session->frame_remaining : length;
-    if (frame->is_masked) weft__mask(bytes, taken, frame->mask, done);
+    if (session->frame_is_masked) weft__mask(bytes, taken, session->frame_mask, session->frame_offset);
     *used += taken;
     session->frame_remaining -= taken;
+    session->frame_offset = (uint8_t)(session->frame_offset + taken);
 
-    weft_status status = weft__message_append(&session->message, bytes, taken);
+    weft_status status = WEFT_OK;
+    if (message->is_compressed) {
+        take_compressed(session, event, bytes, taken);
+        if (event->type == WEFT_EVENT_FAILURE) return;
+    } else {
+        status = weft__message_append(message, bytes, taken);
+    }
     if (status == WEFT_OK && session->frame_remaining > 0) return;
-    if (status == WEFT_OK && frame->is_final) status = weft__message_finish(&session->message);
+    if (status == WEFT_OK && session->frame_is_final) status = weft__message_finish(message);
     if (status != WEFT_OK) {
-        fail_message(session, event, status, frame);
+        fail_message(session, event, status, 0);
         return;
     }
     session->is_inside_frame = false;
-    if (!frame->is_final) return;
+    if (!session->frame_is_final) return;
     session->message_is_delivered = true;
-    weft__message *message = &session->message;
     deliver(event, event_of(message->type), weft__buffer_front(&message->payload),
             weft__buffer_length(&message->payload));
 }
@@ -206,12 +251,12 @@ static void take_whole_message(weft__session *session, weft_event *event, const 
 {
     size_t length = (size_t)header->payload_length;
     if (length > session->config->max_message_size) {
-        fail_message(session, event, WEFT_ETOOBIG, header);
+        fail_message(session, event, WEFT_ETOOBIG, length);
         return;
     }
     if (header->is_masked) weft__mask(payload, length, header->mask, 0);
     if (header->opcode == WEFT_OPCODE_TEXT && !weft__utf8_is_valid(payload, length)) {
-        fail_message(session, event, WEFT_EPAYLOAD, header);
+        fail_message(session, event, WEFT_EPAYLOAD, length);
         return;
     }
     deliver(event, event_of((weft_message_type)header->opcode), payload, length);
@@ -291,7 +336,7 @@ static void take_frame(weft__session *session, weft_event *event, uint8_t *bytes
         }
         return;
     }
-    bool is_alone = header.is_final && header.opcode != WEFT_OPCODE_CONTINUATION &&
+    bool is_alone = header.is_final && !header.rsv1 && header.opcode != WEFT_OPCODE_CONTINUATION &&
                     !weft__message_is_under_way(&session->message);
     if (is_whole && is_alone) {
         *used += (size_t)header_length + (size_t)header.payload_length;
@@ -337,7 +382,7 @@ static bool take_short_message(weft__session *session, weft_event *event, uint8_
 static void take_back_what_was_lent(weft__session *session)
 {
     if (session->message_is_delivered) {
-        weft__message_clear(&session->message);
+        weft__session_drop_message(session);
         session->message_is_delivered = false;
     }
     if (session->pending && session->pending_length == 0) weft__session_forget_pending(session);

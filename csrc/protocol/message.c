@@ -7,19 +7,32 @@ weft_status weft__message_begin_frame(weft__message *message, const weft_frame_h
     if (continues != weft__message_is_under_way(message)) return WEFT_ECONTINUATION;
     if (message->fragments >= limits->max_fragments) return WEFT_ETOOBIG;
     uint64_t arrived = weft__buffer_length(&message->payload);
-    if (header->payload_length > limits->max_message_size - arrived) return WEFT_ETOOBIG;
+    bool is_compressed = continues ? message->is_compressed : header->rsv1;
+    if (!is_compressed && header->payload_length > limits->max_message_size - arrived) return WEFT_ETOOBIG;
 
     if (!continues) message->type = (weft_message_type)header->opcode;
+    message->is_compressed = is_compressed;
     message->fragments++;
     return WEFT_OK;
 }
 
+static weft_status check_text(weft__message *message, const uint8_t *bytes, size_t length)
+{
+    if (message->type != WEFT_TEXT || length == 0) return WEFT_OK;
+    message->utf8 = weft__utf8_continue(message->utf8, bytes, length);
+    return message->utf8 == WEFT__UTF8_INVALID ? WEFT_EPAYLOAD : WEFT_OK;
+}
+
+weft_status weft__message_check(weft__message *message, size_t added)
+{
+    const uint8_t *end = weft__buffer_front(&message->payload) + weft__buffer_length(&message->payload);
+    return check_text(message, end - added, added);
+}
+
 weft_status weft__message_append(weft__message *message, const uint8_t *bytes, size_t length)
 {
-    if (message->type == WEFT_TEXT) {
-        message->utf8 = weft__utf8_continue(message->utf8, bytes, length);
-        if (message->utf8 == WEFT__UTF8_INVALID) return WEFT_EPAYLOAD;
-    }
+    weft_status status = check_text(message, bytes, length);
+    if (status != WEFT_OK) return status;
     return weft__buffer_append(&message->payload, bytes, length, SIZE_MAX);
 }
 

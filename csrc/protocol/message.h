@@ -11,6 +11,7 @@ typedef struct weft__message {
     uint32_t fragments;    /**< Frames so far; 0: no message is under way. */
     weft__utf8_state utf8; /**< Of a text message. */
     weft_message_type type;
+    bool is_compressed; /**< RSV1 of its first frame (RFC 7692 section 6). */
 } weft__message;
 
 /** True between the first frame of a message and its last byte. */
@@ -21,10 +22,14 @@ static inline bool weft__message_is_under_way(const weft__message *message)
 
 /**
  * Counts a data frame in: WEFT_ECONTINUATION when its opcode does not fit (RFC 6455 section 5.4),
- * WEFT_ETOOBIG when the message would pass a limit. Nothing is allocated.
+ * WEFT_ETOOBIG when the message would pass a limit (what a compressed one inflates to is known later).
+ * Nothing is allocated.
  */
 weft_status weft__message_begin_frame(weft__message *message, const weft_frame_header *header,
                                       const weft_session_config *limits);
+
+/** Validates payload that was added at the end of `payload` itself. WEFT_EPAYLOAD as weft__message_append. */
+weft_status weft__message_check(weft__message *message, size_t added);
 
 /** Adds unmasked payload. WEFT_EPAYLOAD as soon as text is not UTF-8, or WEFT_ENOMEM. */
 weft_status weft__message_append(weft__message *message, const uint8_t *bytes, size_t length);

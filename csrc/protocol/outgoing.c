@@ -1,13 +1,27 @@
 #include "protocol/outgoing.h"
 
 #include "base/random.h"
+#include "protocol/deflate.h"
 #include "protocol/mask.h"
 
 #include <string.h>
 
-weft__outgoing weft__outgoing_message(weft_message_type type, const uint8_t *bytes, size_t length)
+weft__outgoing weft__session_begin_message(weft__session *session, weft_message_type type,
+                                           const uint8_t *bytes, size_t length)
 {
-    return (weft__outgoing){.bytes = bytes, .length = length, .opcode = (uint8_t)type};
+    weft__outgoing message = {.bytes = bytes, .length = length, .opcode = (uint8_t)type};
+    if (session->deflate.pool) {
+        message.is_compressed =
+            weft__deflate_compress(&session->deflate, session->config, &message.bytes, &message.length);
+    }
+    return message;
+}
+
+void weft__session_end_message(weft__session *session, const weft__outgoing *message)
+{
+    if (!message->is_compressed) return;
+    weft__deflate_forget_output(&session->deflate);
+    if (!message->is_done) weft__deflate_forget_compressor(&session->deflate);
 }
 
 static size_t frame_payload_length(const weft__session *session, size_t left)
@@ -16,10 +30,12 @@ static size_t frame_payload_length(const weft__session *session, size_t left)
     return left < most ? left : (size_t)most;
 }
 
+/* RFC 7692 section 6: a compressed message is marked on its first frame. */
 static weft_status write_header(const weft__session *session, weft__outgoing_frame *frame, uint8_t opcode,
-                                bool is_final)
+                                bool is_final, bool is_compressed)
 {
     weft_frame_header header = {
+        .rsv1 = is_compressed && opcode != WEFT_OPCODE_CONTINUATION,
         .payload_length = frame->payload_length,
         .opcode = opcode,
         .is_final = is_final,
@@ -41,7 +57,7 @@ weft_status weft__session_next_frame(const weft__session *session, weft__outgoin
     frame->payload = message->bytes;
     frame->payload_length = frame_payload_length(session, message->length);
     bool is_final = frame->payload_length == message->length;
-    weft_status status = write_header(session, frame, message->opcode, is_final);
+    weft_status status = write_header(session, frame, message->opcode, is_final, message->is_compressed);
     if (status != WEFT_OK) return status;
 
     if (frame->payload_length) message->bytes += frame->payload_length;
@@ -83,36 +99,36 @@ static uint8_t *put_frame(const weft__session *session, uint8_t *to, const weft_
 }
 
 /* The commonest message of all: one short frame of a server. */
-static weft_status write_short_message(weft__buffer *out, weft_message_type type, const uint8_t *bytes,
-                                       size_t length)
+static weft_status write_short_message(weft__buffer *out, weft__outgoing *message)
 {
     enum {
-        FINAL = 0x80
+        FINAL = 0x80,
+        COMPRESSED = 0x40
     };
+    size_t length = message->length;
     uint8_t *room = weft__buffer_reserve(out, 2 + length, SIZE_MAX);
     if (!room) return WEFT_ENOMEM;
-    room[0] = (uint8_t)(FINAL | type);
+    room[0] = (uint8_t)(FINAL | message->opcode | (message->is_compressed ? COMPRESSED : 0));
     room[1] = (uint8_t)length;
-    if (length) memcpy(room + 2, bytes, length);
+    if (length) memcpy(room + 2, message->bytes, length);
     weft__buffer_commit(out, 2 + length);
+    message->is_done = true;
     return WEFT_OK;
 }
 
-weft_status weft__session_write_message(weft__session *session, weft__buffer *out, weft_message_type type,
-                                        const uint8_t *bytes, size_t length)
+weft_status weft__session_write_frames(const weft__session *session, weft__buffer *out,
+                                       weft__outgoing *message)
 {
-    if (!weft__session_can_send(session)) return WEFT_ECLOSED;
+    size_t length = message->length;
     bool is_short = length <= WEFT_CONTROL_PAYLOAD_MAX && length <= session->config->max_frame_size;
-    if (is_short && session->config->role == WEFT_SERVER)
-        return write_short_message(out, type, bytes, length);
+    if (is_short && session->config->role == WEFT_SERVER) return write_short_message(out, message);
     size_t wire_length = weft__session_wire_length(session, length);
     uint8_t *room = weft__buffer_reserve(out, wire_length, PTRDIFF_MAX);
     if (!room) return WEFT_ENOMEM;
 
-    weft__outgoing message = weft__outgoing_message(type, bytes, length);
-    while (!message.is_done) {
+    while (!message->is_done) {
         weft__outgoing_frame frame;
-        weft_status status = weft__session_next_frame(session, &message, &frame);
+        weft_status status = weft__session_next_frame(session, message, &frame);
         if (status != WEFT_OK) return status;
         room = put_frame(session, room, &frame);
     }
@@ -120,11 +136,21 @@ weft_status weft__session_write_message(weft__session *session, weft__buffer *ou
     return WEFT_OK;
 }
 
+weft_status weft__session_write_message(weft__session *session, weft__buffer *out, weft_message_type type,
+                                        const uint8_t *bytes, size_t length)
+{
+    if (!weft__session_can_send(session)) return WEFT_ECLOSED;
+    weft__outgoing message = weft__session_begin_message(session, type, bytes, length);
+    weft_status status = weft__session_write_frames(session, out, &message);
+    weft__session_end_message(session, &message);
+    return status;
+}
+
 static weft_status append_control(weft__session *session, weft__buffer *out, weft_opcode opcode,
                                   const uint8_t *bytes, size_t length)
 {
     weft__outgoing_frame frame = {.payload = bytes, .payload_length = length};
-    weft_status status = write_header(session, &frame, (uint8_t)opcode, true);
+    weft_status status = write_header(session, &frame, (uint8_t)opcode, true, false);
     if (status != WEFT_OK) return status;
     uint8_t *room = weft__buffer_reserve(out, frame.header_length + length, SIZE_MAX);
     if (!room) return WEFT_ENOMEM;

@@ -8,6 +8,7 @@ typedef struct weft__outgoing {
     const uint8_t *bytes; /**< What is left of the payload. */
     size_t length;
     uint8_t opcode; /**< Of the next frame. */
+    bool is_compressed;
     bool is_done;
 } weft__outgoing;
 
@@ -20,15 +21,27 @@ typedef struct weft__outgoing_frame {
     size_t payload_length;
 } weft__outgoing_frame;
 
-/** Starts to cut a message into frames. */
-weft__outgoing weft__outgoing_message(weft_message_type type, const uint8_t *bytes, size_t length);
+/**
+ * Starts to cut a message into frames, compressed where that was agreed and pays. The compressed bytes lie in
+ * the session's pool until weft__session_end_message, and no other message may start in between.
+ */
+weft__outgoing weft__session_begin_message(weft__session *session, weft_message_type type,
+                                           const uint8_t *bytes, size_t length);
+
+/** The frames have been copied or sent; or they have not all been, and the peer will never see them. */
+void weft__session_end_message(weft__session *session, const weft__outgoing *message);
 
 /** Takes the next frame off; call until `message->is_done`. WEFT_ESYSTEM without random bytes. */
 weft_status weft__session_next_frame(const weft__session *session, weft__outgoing *message,
                                      weft__outgoing_frame *frame);
 
-/** Bytes that a message of `length` takes on the wire; SIZE_MAX when that is more than can be counted. */
+/** Bytes that a message of `length` takes on the wire, at most where it is compressed; SIZE_MAX when that is
+ *  more than can be counted. */
 size_t weft__session_wire_length(const weft__session *session, size_t length);
+
+/** Appends the frames of a message that has begun to `out`, or nothing: WEFT_ENOMEM, WEFT_ESYSTEM. */
+weft_status weft__session_write_frames(const weft__session *session, weft__buffer *out,
+                                       weft__outgoing *message);
 
 /** Appends a whole message to `out`, or nothing: WEFT_ECLOSED, WEFT_ENOMEM, WEFT_ESYSTEM. Text is not
  *  checked. */

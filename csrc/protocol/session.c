@@ -2,14 +2,22 @@
 
 #include "base/allocator.h"
 #include "base/config.h"
+#include "protocol/deflate.h"
 #include "protocol/incoming.h"
 #include "protocol/outgoing.h"
 
 #include <string.h>
 
+/* What a session has beside, where compression was agreed. */
+typedef struct compressing {
+    weft_compression agreed;
+    weft__deflate_pool pool;
+} compressing;
+
 struct weft_session {
     weft__session core;
     weft_session_config config;
+    compressing *compressing; /* NULL: not agreed */
     weft__buffer output;
 };
 
@@ -25,10 +33,23 @@ void weft__session_forget_pending(weft__session *session)
     session->pending_length = 0;
 }
 
+void weft__session_use_pool(weft__session *session, weft__deflate_pool *pool)
+{
+    if (session->config->compression) session->deflate.pool = pool;
+}
+
+void weft__session_drop_message(weft__session *session)
+{
+    if (session->message.is_compressed)
+        weft__deflate_return_payload(&session->deflate, &session->message.payload);
+    weft__message_clear(&session->message);
+}
+
 void weft__session_clear(weft__session *session)
 {
-    weft__message_clear(&session->message);
+    weft__session_drop_message(session);
     weft__session_forget_pending(session);
+    weft__deflate_clear(&session->deflate);
 }
 
 void weft_session_config_init_sized(weft_session_config *config, size_t size)
@@ -42,13 +63,48 @@ void weft_session_config_init_sized(weft_session_config *config, size_t size)
     weft__config_init(config, size, &defaults, sizeof defaults);
 }
 
+static bool bits_fit(uint8_t bits)
+{
+    return bits >= 8 && bits <= 15; /* RFC 7692 section 7.1.2 */
+}
+
+static bool compression_fits(const weft_compression *agreed)
+{
+    if (!agreed) return true;
+    return bits_fit(agreed->server_max_window_bits) && bits_fit(agreed->client_max_window_bits) &&
+           agreed->level >= 1 && agreed->level <= 9;
+}
+
 weft_status weft__session_config_check(const weft_session_config *config)
 {
     bool role_is_known = config->role == WEFT_CLIENT || config->role == WEFT_SERVER;
     bool limits_are_positive = config->max_frame_size && config->max_message_size && config->max_fragments;
     /* Half of the address space is more than any machine holds, and keeps sums of lengths from wrapping. */
     bool limits_fit = config->max_frame_size <= PTRDIFF_MAX && config->max_message_size <= PTRDIFF_MAX;
-    return role_is_known && limits_are_positive && limits_fit ? WEFT_OK : WEFT_EINVAL;
+    bool all_fit = role_is_known && limits_are_positive && limits_fit;
+    return all_fit && compression_fits(config->compression) ? WEFT_OK : WEFT_EINVAL;
+}
+
+/* What was agreed is copied; agreed to be off is as good as not there. */
+static weft_status take_compression(weft_compression *agreed, weft_session_config *config)
+{
+    weft_compression_init(agreed, config->role);
+    if (!config->compression) return WEFT_OK;
+    weft_status status = weft__config_take(agreed, config->compression, sizeof *agreed);
+    config->compression = agreed->enabled ? agreed : NULL;
+    return status;
+}
+
+static weft_status start_compressing(weft_session *session, const weft_compression *agreed)
+{
+    compressing *compressing = weft__alloc(sizeof *compressing);
+    if (!compressing) return WEFT_ENOMEM;
+    compressing->agreed = *agreed;
+    weft__deflate_pool_init(&compressing->pool);
+    session->compressing = compressing;
+    session->config.compression = &compressing->agreed;
+    weft__session_use_pool(&session->core, &compressing->pool);
+    return WEFT_OK;
 }
 
 weft_status weft_session_new(weft_session **out, const weft_session_config *config)
@@ -57,12 +113,18 @@ weft_status weft_session_new(weft_session **out, const weft_session_config *conf
     weft_session_config whole;
     weft_session_config_init(&whole);
     if (weft__config_take(&whole, config, sizeof whole) != WEFT_OK) return WEFT_EINVAL;
+    weft_compression agreed;
+    if (take_compression(&agreed, &whole) != WEFT_OK) return WEFT_EINVAL;
     if (weft__session_config_check(&whole) != WEFT_OK) return WEFT_EINVAL;
 
     weft_session *session = weft__alloc_zeroed(sizeof *session);
     if (!session) return WEFT_ENOMEM;
     session->config = whole;
     weft__session_init(&session->core, &session->config);
+    if (whole.compression && start_compressing(session, &agreed) != WEFT_OK) {
+        weft__free(session);
+        return WEFT_ENOMEM;
+    }
     *out = session;
     return WEFT_OK;
 }
@@ -71,8 +133,19 @@ void weft_session_free(weft_session *session)
 {
     if (!session) return;
     weft__session_clear(&session->core);
+    if (session->compressing) weft__deflate_pool_clear(&session->compressing->pool);
+    weft__free(session->compressing);
     weft__buffer_clear(&session->output);
     weft__free(session);
+}
+
+void weft_session_trim(weft_session *session)
+{
+    if (session->compressing) {
+        weft__deflate_pool_age(&session->compressing->pool); /* notes what rests */
+        weft__deflate_pool_age(&session->compressing->pool); /* gives it back */
+    }
+    if (weft__buffer_length(&session->output) == 0) weft__buffer_clear(&session->output);
 }
 
 weft_status weft_session_next(weft_session *session, weft_event *event, uint8_t *bytes, size_t length,

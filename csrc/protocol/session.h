@@ -1,6 +1,7 @@
 #ifndef WEFT_PROTOCOL_SESSION_H
 #define WEFT_PROTOCOL_SESSION_H
 
+#include "protocol/deflate_pool.h"
 #include "protocol/message.h"
 
 /** Room for the longest thing that is kept raw: a control frame. */
@@ -20,18 +21,22 @@ typedef enum weft__session_phase {
 /**
  * One endpoint, both roles. What the public weft_session adds is an output of its own; here every writer
  * names the buffer that it appends to. A compressed message passes through two places only: it
- * is inflated where a finished message becomes an event, and deflated before it is cut into frames.
+ * is inflated as the payload of its frames arrives, and deflated before it is cut into frames.
  */
 typedef struct weft__session {
     const weft_session_config *config; /**< Borrowed for the session's life; shared by many. */
+    weft__deflate deflate;
     weft__message message;
-    weft_frame_header frame;  /**< The data frame whose payload is arriving. */
-    uint64_t frame_remaining; /**< Payload bytes of `frame` to come; meaningful inside a frame. */
+    uint64_t frame_remaining; /**< Payload bytes of the data frame that is arriving to come. */
     uint8_t *pending;         /**< A header or control frame cut by the end of a read, or NULL. */
+    uint8_t frame_mask[4];    /**< Of that frame. */
+    uint8_t frame_offset;     /**< Low bits of how much of that frame has come. */
     uint8_t pending_length;
-    bool is_inside_frame;
-    bool message_is_delivered; /**< The last event lent the message's payload out. */
-    uint8_t phase;             /**< A weft__session_phase. */
+    uint8_t phase; /**< A weft__session_phase. */
+    bool is_inside_frame : 1;
+    bool frame_is_masked : 1;
+    bool frame_is_final : 1;
+    bool message_is_delivered : 1; /**< The last event lent the message's payload out. */
 } weft__session;
 
 /** WEFT_EINVAL for a setting out of range. */
@@ -39,6 +44,12 @@ weft_status weft__session_config_check(const weft_session_config *config);
 
 /** A session behind the opening handshake; `config` outlives it. */
 void weft__session_init(weft__session *session, const weft_session_config *config);
+
+/** Compresses and inflates with the contexts of `pool`, which outlives the session, where `config` has it. */
+void weft__session_use_pool(weft__session *session, weft__deflate_pool *pool);
+
+/** Forgets the message under way. */
+void weft__session_drop_message(weft__session *session);
 
 /** Gives everything back. */
 void weft__session_clear(weft__session *session);

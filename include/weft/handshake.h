@@ -1,7 +1,7 @@
 #ifndef WEFT_HANDSHAKE_H
 #define WEFT_HANDSHAKE_H
 
-#include "weft/status.h"
+#include "weft/compression.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -31,6 +31,7 @@ typedef struct weft_handshake_client_config {
     weft_string subprotocols; /**< Comma-separated, in order of preference; empty: none. */
     const weft_field *fields; /**< Further fields of the request; may be NULL. */
     size_t field_count;
+    const weft_compression *compression; /**< What to offer of permessage-deflate; copied; NULL: nothing. */
 } weft_handshake_client_config;
 
 /** weft_handshake_client_config_init for a struct of `size` bytes, as the program knows it. */
@@ -44,8 +45,9 @@ static inline void weft_handshake_client_config_init(weft_handshake_client_confi
 
 /**
  * A client's handshake; its request is in the output at once. Copies what `config` points to.
- * Returns WEFT_EURL, WEFT_EINVAL (a field or subprotocol that cannot be sent), WEFT_ESYSTEM (no random
- * bytes) or WEFT_ENOMEM, with `*out` NULL. Free with weft_handshake_free. Thread: any.
+ * Returns WEFT_EURL, WEFT_EINVAL (a field or subprotocol that cannot be sent, a setting of compression that
+ * is out of range), WEFT_ESYSTEM (no random bytes) or WEFT_ENOMEM, with `*out` NULL. Free with
+ * weft_handshake_free. Thread: any.
  */
 WEFT_API weft_status weft_handshake_new_client(weft_handshake **out,
                                                const weft_handshake_client_config *config);
@@ -73,6 +75,14 @@ WEFT_API weft_status weft_handshake_receive(weft_handshake *handshake, const uin
 WEFT_API weft_handshake_state weft_handshake_get_state(const weft_handshake *handshake);
 
 /**
+ * Server, before weft_handshake_accept: takes the first offer of permessage-deflate that fits these settings,
+ * of a client that makes one. Copies `compression`, NULL means the defaults; without this call every offer is
+ * declined. Returns WEFT_EINVAL for a setting out of range, WEFT_ESTATE for a client or after the answer.
+ */
+WEFT_API weft_status weft_handshake_set_compression(weft_handshake *handshake,
+                                                    const weft_compression *compression);
+
+/**
  * Server, DECIDING: answers 101. `subprotocol` must be among those offered, or empty.
  * Copies what it needs. Returns WEFT_EINVAL for a bad field or subprotocol (nothing is written),
  * WEFT_ESTATE, WEFT_ENOMEM.
@@ -97,6 +107,10 @@ WEFT_API weft_string weft_handshake_field(const weft_handshake *handshake, const
 
 /** The subprotocol of the open connection; empty: none. */
 WEFT_API weft_string weft_handshake_subprotocol(const weft_handshake *handshake);
+
+/** What was agreed of permessage-deflate, for weft_session_config; NULL: nothing. Known once OPEN; valid
+ * until weft_handshake_free. */
+WEFT_API const weft_compression *weft_handshake_compression(const weft_handshake *handshake);
 
 /** Status of the answer: the server's own or the one received; 0 before there is one. */
 WEFT_API uint16_t weft_handshake_http_status(const weft_handshake *handshake);

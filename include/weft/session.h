@@ -1,7 +1,7 @@
 #ifndef WEFT_SESSION_H
 #define WEFT_SESSION_H
 
-#include "weft/frame.h"
+#include "weft/compression.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -28,8 +28,10 @@ typedef struct weft_session_config {
     weft_role role;            /**< Server by default. */
     uint64_t max_frame_size;   /**< Payload bytes: the longest frame accepted, and the size into which
                                     outgoing messages are cut; 65536. At least 1. */
-    uint64_t max_message_size; /**< Bytes of an assembled message; 1 MiB. At least 1. */
+    uint64_t max_message_size; /**< Bytes of an assembled and inflated message; 1 MiB. At least 1. */
     uint32_t max_fragments;    /**< Frames of one message, empty ones included; 131072. At least 1. */
+    const weft_compression *compression; /**< What the handshake agreed of permessage-deflate, as
+                                              weft_handshake_compression says; copied; NULL: nothing. */
 } weft_session_config;
 
 /** What happened, taken by weft_session_next. */
@@ -74,6 +76,13 @@ WEFT_API weft_status weft_session_new(weft_session **out, const weft_session_con
 WEFT_API void weft_session_free(weft_session *session);
 
 /**
+ * Gives back the memory that an idle session can do without: with permessage-deflate some 190 KiB of
+ * contexts, of which only the window stays that the peer may refer to (nothing when its messages stand
+ * alone), and the block of an empty output. The next messages take it again.
+ */
+WEFT_API void weft_session_trim(weft_session *session);
+
+/**
  * Takes bytes of the peer up to the next event. `bytes` are unmasked in place. `*used` says how many
  * were taken; call again with the rest until the event is NONE. After CLOSE and FAILURE all further
  * bytes are taken and dropped.
@@ -84,7 +93,8 @@ WEFT_API weft_status weft_session_next(weft_session *session, weft_event *event,
                                        size_t length, size_t *used);
 
 /**
- * Puts a message into the output, in frames of at most max_frame_size. Copies `bytes`.
+ * Puts a message into the output, compressed where that was agreed and pays, in frames of at most
+ * max_frame_size. Copies `bytes`.
  * Text must be UTF-8: WEFT_EPAYLOAD otherwise. WEFT_ECLOSED after our close frame, WEFT_ENOMEM.
  */
 WEFT_API weft_status weft_session_send(weft_session *session, weft_message_type type, const uint8_t *bytes,

@@ -5,6 +5,7 @@
 
 #include "weft/allocator.h"
 #include "weft/client.h"
+#include "weft/compression.h"
 #include "weft/connection.h"
 #include "weft/frame.h"
 #include "weft/handshake.h"

@@ -276,6 +276,82 @@ static void test_a_client_that_cannot_be_is_refused(void **state)
     assert_int_equal(weft_handshake_new_client(&client, &config), WEFT_EINVAL);
 }
 
+/* A server with these settings (NULL: none set) answers a client's offer. */
+static void agree(weft_handshake **client, weft_handshake **server, const weft_compression *offered,
+                  const weft_compression *settings)
+{
+    weft_handshake_client_config config;
+    weft_handshake_client_config_init(&config);
+    config.url = string("ws://h/");
+    config.compression = offered;
+    assert_int_equal(weft_handshake_new_client(client, &config), WEFT_OK);
+    *server = new_server();
+    size_t used;
+    if (settings) assert_int_equal(weft_handshake_set_compression(*server, settings), WEFT_OK);
+    feed(*server, output(*client).bytes, output(*client).length, SIZE_MAX, &used);
+    assert_null(weft_handshake_compression(*server));
+    assert_int_equal(weft_handshake_accept(*server, string(""), NULL, 0), WEFT_OK);
+    feed(*client, output(*server).bytes, output(*server).length, SIZE_MAX, &used);
+    assert_int_equal(weft_handshake_get_state(*client), WEFT_HANDSHAKE_OPEN);
+}
+
+static void test_compression_is_agreed_when_both_sides_want_it(void **state)
+{
+    (void)state;
+    weft_handshake *client, *server;
+    weft_compression offered, settings;
+    weft_compression_init(&offered, WEFT_CLIENT);
+    weft_compression_init(&settings, WEFT_SERVER);
+    settings.server_max_window_bits = 12;
+    agree(&client, &server, &offered, &settings);
+    const weft_compression *both[] = {weft_handshake_compression(client), weft_handshake_compression(server)};
+    for (size_t i = 0; i < 2; i++) {
+        assert_non_null(both[i]);
+        assert_true(both[i]->server_no_context_takeover && both[i]->client_no_context_takeover);
+        assert_int_equal(both[i]->server_max_window_bits, 12);
+    }
+    assert_int_equal(weft_handshake_set_compression(server, &settings), WEFT_ESTATE);
+    assert_int_equal(weft_handshake_set_compression(client, &settings), WEFT_ESTATE);
+    weft_handshake_free(client);
+    weft_handshake_free(server);
+}
+
+static void test_compression_is_off_where_one_side_does_not_want_it(void **state)
+{
+    (void)state;
+    weft_compression offered, settings;
+    weft_compression_init(&offered, WEFT_CLIENT);
+    weft_compression_init(&settings, WEFT_SERVER);
+    settings.enabled = false;
+    const weft_compression *const pairs[][2] = {{&offered, NULL}, {&offered, &settings}, {NULL, NULL}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        weft_handshake *client, *server;
+        agree(&client, &server, pairs[i][0], pairs[i][1]);
+        assert_false(contains(output(server), "Extensions"));
+        assert_null(weft_handshake_compression(client));
+        assert_null(weft_handshake_compression(server));
+        weft_handshake_free(client);
+        weft_handshake_free(server);
+    }
+}
+
+static void test_compression_settings_out_of_range_are_refused(void **state)
+{
+    (void)state;
+    weft_handshake *server = new_server(), *client;
+    weft_compression settings;
+    weft_handshake_client_config config;
+    weft_compression_init(&settings, WEFT_SERVER);
+    settings.level = 10;
+    assert_int_equal(weft_handshake_set_compression(server, &settings), WEFT_EINVAL);
+    weft_handshake_client_config_init(&config);
+    config.url = string("ws://h/");
+    config.compression = &settings;
+    assert_int_equal(weft_handshake_new_client(&client, &config), WEFT_EINVAL);
+    assert_null(client);
+    weft_handshake_free(server);
+}
+
 /* Calls again once there is memory: a call that found none must have changed nothing. */
 static void receive_with_little_memory(counting_allocator *counter, weft_handshake *handshake,
                                        weft_string text)
@@ -361,6 +437,9 @@ int main(void)
         cmocka_unit_test(test_client_and_server_agree_however_the_answer_is_cut),
         cmocka_unit_test(test_a_client_refuses_a_bad_answer),
         cmocka_unit_test(test_a_client_that_cannot_be_is_refused),
+        cmocka_unit_test(test_compression_is_agreed_when_both_sides_want_it),
+        cmocka_unit_test(test_compression_is_off_where_one_side_does_not_want_it),
+        cmocka_unit_test(test_compression_settings_out_of_range_are_refused),
         cmocka_unit_test(test_running_out_of_memory_changes_nothing),
         cmocka_unit_test(test_freeing_nothing_is_fine),
     };

@@ -90,6 +90,8 @@ static void test_bad_upgrade_requests_are_refused(void **state)
         {400, START UPGRADE KEY VERSION "Transfer-Encoding: chunked\r\n\r\n", "upgrade request has a body"},
         {400, START UPGRADE KEY VERSION "Sec-WebSocket-Protocol: a, b c\r\n\r\n",
          "Sec-WebSocket-Protocol lists something that is no token"},
+        {400, START UPGRADE KEY VERSION "Sec-WebSocket-Extensions: a, b;\r\n\r\n",
+         "Sec-WebSocket-Extensions is malformed"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         weft__problem problem;

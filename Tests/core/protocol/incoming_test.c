@@ -393,6 +393,146 @@ static void test_running_out_of_memory_anywhere_fails_with_1011_and_leaks_nothin
     }
 }
 
+/* -- permessage-deflate (RFC 7692) --------------------------------------------------------------- */
+
+#define HELLO "\xf2\x48\xcd\xc9\xc9\x07\x00"
+#define HELLO_AGAIN "\xf2\x00\x11\x00\x00" /* with the window of the first */
+
+/* A frame whose payload may have any byte. */
+typedef struct raw_frame {
+    uint8_t first;
+    const char *payload; /* NULL ends a list of frames */
+    size_t length;
+} raw_frame;
+
+#define RAW(first, payload) {first, payload, sizeof payload - 1}
+
+/* Both roles read the frames, with compression agreed, within the limits. */
+static void expect_inflated_within(weft_session_config limits, bool takes_over, const raw_frame *frames,
+                                   const char *expected)
+{
+    weft_compression agreed;
+    weft_compression_init(&agreed, WEFT_CLIENT);
+    agreed.server_no_context_takeover = agreed.client_no_context_takeover = !takes_over;
+    limits.compression = &agreed;
+    for (int role = WEFT_CLIENT; role <= WEFT_SERVER; role++) {
+        limits.role = (weft_role)role;
+        wire wire = {.to = limits.role};
+        for (const raw_frame *frame = frames; frame->payload; frame++)
+            put_frame(&wire, frame->first, frame->payload, frame->length);
+        expect_wire(&limits, &wire, expected);
+    }
+}
+
+static void expect_inflated(const raw_frame *frames, const char *expected)
+{
+    expect_inflated_within(config_for(WEFT_SERVER), true, frames, expected);
+}
+
+static void test_compressed_messages_are_inflated(void **state)
+{
+    (void)state;
+    expect_inflated((raw_frame[]){RAW(TEXT | RSV1, HELLO), RAW(BINARY | RSV1, HELLO_AGAIN), {0}},
+                    "text Hello\nbinary Hello\n");
+    expect_inflated((raw_frame[]){RAW(TEXT | RSV1, HELLO),
+                                  RAW(TEXT, "plain"),
+                                  RAW(TEXT | RSV1, "\0"),
+                                  RAW(TEXT | RSV1, HELLO_AGAIN),
+                                  {0}},
+                    "text Hello\ntext plain\ntext \ntext Hello\n");
+    expect_inflated_within(config_for(WEFT_SERVER), false,
+                           (raw_frame[]){RAW(TEXT | RSV1, HELLO), RAW(TEXT | RSV1, HELLO_AGAIN), {0}},
+                           "text Hello\nfailure 1007 EPAYLOAD\n");
+}
+
+static void test_control_frames_pass_between_compressed_fragments(void **state)
+{
+    (void)state;
+    expect_inflated((raw_frame[]){RAW(FIRST_TEXT | RSV1, "\xf2\x48"),
+                                  RAW(PING, "p"),
+                                  RAW(MIDDLE, ""),
+                                  RAW(MIDDLE, "\xcd\xc9"),
+                                  RAW(PONG, "q"),
+                                  RAW(LAST, "\xc9\x07\0"),
+                                  RAW(TEXT, "next"),
+                                  {0}},
+                    "ping p\npong q\ntext Hello\ntext next\n");
+    expect_inflated((raw_frame[]){RAW(FIRST_TEXT | RSV1, HELLO), RAW(LAST, ""), {0}}, "text Hello\n");
+    expect_inflated((raw_frame[]){RAW(FIRST_TEXT | RSV1, HELLO), RAW(CLOSE, "\x03\xe8"), {0}},
+                    "close 1000 \n");
+}
+
+static void test_only_the_first_frame_of_a_message_is_marked(void **state)
+{
+    (void)state;
+    static const uint8_t wrong[] = {PING | RSV1, CLOSE | RSV1, LAST | RSV1,
+                                    TEXT | RSV2, TEXT | RSV3,  TEXT | RSV1 | RSV2};
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        expect_inflated((raw_frame[]){{wrong[i], "", 0}, {0}}, "failure 1002 EPROTOCOL\n");
+    }
+    expect_inflated((raw_frame[]){RAW(FIRST_TEXT | RSV1, HELLO), RAW(LAST | RSV1, ""), {0}},
+                    "failure 1002 EPROTOCOL\n");
+    expect_inflated((raw_frame[]){RAW(FIRST_TEXT, "a"), RAW(LAST | RSV1, HELLO), {0}},
+                    "failure 1002 EPROTOCOL\n");
+    expect_inflated((raw_frame[]){RAW(FIRST_TEXT | RSV1, HELLO), RAW(TEXT | RSV1, HELLO), {0}},
+                    "failure 1002 ECONTINUATION\n");
+}
+
+static void test_damaged_messages_end_the_session(void **state)
+{
+    (void)state;
+    static const char cut[] = "\xf2\x48\xcd";
+    expect_inflated((raw_frame[]){RAW(TEXT | RSV1, cut), RAW(TEXT, "smuggled"), {0}},
+                    "failure 1007 EPAYLOAD\n");
+    expect_inflated((raw_frame[]){RAW(FIRST_TEXT | RSV1, cut), RAW(LAST, ""), {0}},
+                    "failure 1007 EPAYLOAD\n");
+    expect_inflated((raw_frame[]){RAW(BINARY | RSV1, ""), {0}}, "failure 1007 EPAYLOAD\n");
+    expect_inflated((raw_frame[]){RAW(BINARY | RSV1, "\x07"), {0}}, "failure 1007 EPAYLOAD\n");
+}
+
+/* A stored block in which any bytes stand as they are; it ends with the empty block. */
+#define STORED_3(bytes) "\x00\x03\x00\xfc\xff" bytes "\x00"
+
+static void test_inflated_text_is_utf8(void **state)
+{
+    (void)state;
+    expect_inflated((raw_frame[]){RAW(TEXT | RSV1, STORED_3("\xe2\x82\xac")), {0}}, "text \xe2\x82\xac\n");
+    expect_inflated((raw_frame[]){RAW(BINARY | RSV1, STORED_3("\xff\xff\xff")), {0}},
+                    "binary \xff\xff\xff\n");
+    expect_inflated((raw_frame[]){RAW(TEXT | RSV1, STORED_3("a\xff"
+                                                            "b")),
+                                  {0}},
+                    "failure 1007 EPAYLOAD\n");
+    expect_inflated((raw_frame[]){RAW(TEXT | RSV1, STORED_3("ab\xe2")), {0}}, "failure 1007 EPAYLOAD\n");
+}
+
+static void test_limits_count_what_is_inflated(void **state)
+{
+    (void)state;
+    weft_session_config limits = config_for(WEFT_SERVER);
+    limits.max_message_size = 5;
+    expect_inflated_within(limits, true, (raw_frame[]){RAW(TEXT | RSV1, HELLO), {0}}, "text Hello\n");
+    limits.max_message_size = 4;
+    expect_inflated_within(limits, true, (raw_frame[]){RAW(TEXT | RSV1, HELLO), {0}},
+                           "failure 1009 ETOOBIG\n");
+    /* What is wrong first counts, however the bytes are cut. */
+    expect_inflated_within(limits, true,
+                           (raw_frame[]){RAW(TEXT | RSV1, STORED_3("\xff"
+                                                                   "ab")),
+                                         {0}},
+                           "failure 1007 EPAYLOAD\n");
+    limits.max_message_size = 3; /* fewer than the frame has */
+    expect_inflated_within(limits, true, (raw_frame[]){RAW(BINARY | RSV1, STORED_3("abc")), {0}},
+                           "binary abc\n");
+    limits.max_frame_size = 6;
+    expect_inflated_within(limits, true, (raw_frame[]){RAW(TEXT | RSV1, HELLO), {0}},
+                           "failure 1009 ETOOBIG\n");
+    limits.max_fragments = 2;
+    expect_inflated_within(limits, true,
+                           (raw_frame[]){RAW(FIRST_TEXT | RSV1, "\0"), RAW(MIDDLE, "\0"), RAW(LAST, ""), {0}},
+                           "failure 1009 ETOOBIG\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -419,6 +559,12 @@ int main(void)
         cmocka_unit_test(test_a_whole_message_is_lent_where_it_lies),
         cmocka_unit_test(test_whole_messages_in_one_read_allocate_nothing),
         cmocka_unit_test(test_running_out_of_memory_anywhere_fails_with_1011_and_leaks_nothing),
+        cmocka_unit_test(test_compressed_messages_are_inflated),
+        cmocka_unit_test(test_control_frames_pass_between_compressed_fragments),
+        cmocka_unit_test(test_only_the_first_frame_of_a_message_is_marked),
+        cmocka_unit_test(test_damaged_messages_end_the_session),
+        cmocka_unit_test(test_inflated_text_is_utf8),
+        cmocka_unit_test(test_limits_count_what_is_inflated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -236,7 +236,7 @@ static void test_frames_taken_one_by_one_are_those_written_at_once(void **state)
     endpoint from;
     endpoint_init(&from, WEFT_SERVER, 4);
     assert_int_equal(write_text(&from, "nine bytes"), WEFT_OK);
-    weft__outgoing message = weft__outgoing_message(WEFT_TEXT, text, sizeof text - 1);
+    weft__outgoing message = weft__session_begin_message(&from.session, WEFT_TEXT, text, sizeof text - 1);
     const uint8_t *expected = weft__buffer_front(&from.out);
     size_t at = 0;
     while (!message.is_done) {
@@ -402,6 +402,114 @@ static void test_writes_into_a_warm_buffer_allocate_nothing(void **state)
     allocator_restore(&counter);
 }
 
+/* -- permessage-deflate (RFC 7692) --------------------------------------------------------------- */
+
+static const char long_text[] = "the shuttle carries the weft through the shed, and back, and again, "
+                                "the shuttle carries the weft through the shed, and back, and again";
+
+/* Two ends that have agreed on compression; must not move. */
+typedef struct pair {
+    weft_compression agreed;
+    weft__deflate_pool pool;
+    endpoint from, reader;
+} pair;
+
+static void pair_init(pair *pair, weft_role role, uint64_t max_frame_size, bool takes_over)
+{
+    weft_compression_init(&pair->agreed, WEFT_CLIENT);
+    pair->agreed.server_no_context_takeover = pair->agreed.client_no_context_takeover = !takes_over;
+    weft__deflate_pool_init(&pair->pool);
+    endpoint *ends[] = {&pair->from, &pair->reader};
+    for (size_t i = 0; i < 2; i++) {
+        endpoint_init(ends[i],
+                      i == 0                ? role
+                      : role == WEFT_CLIENT ? WEFT_SERVER
+                                            : WEFT_CLIENT,
+                      max_frame_size);
+        ends[i]->config.compression = &pair->agreed;
+        weft__session_use_pool(&ends[i]->session, &pair->pool);
+    }
+}
+
+static void pair_clear(pair *pair)
+{
+    endpoint_clear(&pair->from);
+    endpoint_clear(&pair->reader);
+    weft__deflate_pool_clear(&pair->pool);
+}
+
+static void expect_read_back(pair *pair, const char *text)
+{
+    weft_event event;
+    read_back(&pair->reader, &pair->from, &event);
+    assert_int_equal(event.type, WEFT_EVENT_TEXT);
+    assert_int_equal(event.length, strlen(text));
+    assert_memory_equal(event.bytes, text, event.length);
+    assert_int_equal(weft__buffer_length(&pair->from.out), 0);
+}
+
+static void test_long_messages_are_compressed_and_short_ones_are_not(void **state)
+{
+    (void)state;
+    enum {
+        RSV1 = 0x40
+    };
+    for (int role = WEFT_CLIENT; role <= WEFT_SERVER; role++) {
+        pair pair;
+        pair_init(&pair, (weft_role)role, 65536, true);
+        assert_int_equal(write_text(&pair.from, "short"), WEFT_OK);
+        assert_int_equal(weft__buffer_front(&pair.from.out)[0] & RSV1, 0);
+        expect_read_back(&pair, "short");
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(write_text(&pair.from, long_text), WEFT_OK);
+            assert_int_equal(weft__buffer_front(&pair.from.out)[0] & RSV1, RSV1);
+            assert_true(weft__buffer_length(&pair.from.out) < (i == 0 ? 100 : 20));
+            expect_read_back(&pair, long_text);
+        }
+        pair_clear(&pair);
+    }
+}
+
+static void test_compressed_bytes_are_cut_into_frames(void **state)
+{
+    (void)state;
+    for (uint64_t most = 1; most <= 80; most += 13) {
+        for (int role = WEFT_CLIENT; role <= WEFT_SERVER; role++) {
+            pair pair;
+            pair_init(&pair, (weft_role)role, most, false);
+            assert_int_equal(write_text(&pair.from, long_text), WEFT_OK);
+            size_t wire_length = weft__buffer_length(&pair.from.out);
+            assert_true(wire_length < weft__session_wire_length(&pair.from.session, sizeof long_text - 1));
+            /* The mark stands on the first frame only: the reader would refuse another. */
+            expect_read_back(&pair, long_text);
+            pair_clear(&pair);
+        }
+    }
+}
+
+static void test_what_was_not_sent_is_not_referred_to(void **state)
+{
+    (void)state;
+    counting_allocator counter;
+    allocator_count(&counter);
+    pair pair;
+    pair_init(&pair, WEFT_SERVER, 65536, true);
+    assert_int_equal(write_text(&pair.from, long_text), WEFT_OK);
+    expect_read_back(&pair, long_text);
+    weft__buffer_clear(&pair.from.out);
+    counter.fail_at = counter.requests + 1;
+    assert_int_equal(write_text(&pair.from, "the peer will never see this sentence, since there is no "
+                                            "room for the frame that it would be sent in"),
+                     WEFT_ENOMEM);
+    counter.fail_at = 0;
+    assert_int_equal(weft__buffer_length(&pair.from.out), 0);
+    assert_null(pair.from.session.deflate.compressor);
+    assert_int_equal(write_text(&pair.from, long_text), WEFT_OK);
+    expect_read_back(&pair, long_text);
+    pair_clear(&pair);
+    allocator_restore(&counter);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +529,9 @@ int main(void)
         cmocka_unit_test(test_nothing_is_sent_after_the_close_frame),
         cmocka_unit_test(test_a_write_without_memory_writes_nothing),
         cmocka_unit_test(test_writes_into_a_warm_buffer_allocate_nothing),
+        cmocka_unit_test(test_long_messages_are_compressed_and_short_ones_are_not),
+        cmocka_unit_test(test_compressed_bytes_are_cut_into_frames),
+        cmocka_unit_test(test_what_was_not_sent_is_not_referred_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,6 +69,95 @@ static void test_settings_out_of_range_are_refused(void **state)
     }
 }
 
+static weft_session *compressing_session(weft_role role, bool takes_over, weft_compression *agreed)
+{
+    weft_session_config config;
+    weft_session_config_init(&config);
+    weft_compression_init(agreed, WEFT_CLIENT);
+    agreed->server_no_context_takeover = agreed->client_no_context_takeover = !takes_over;
+    config.compression = agreed;
+    weft_session *session = session_with(config, role);
+    memset(agreed, 0, sizeof *agreed); /* it was copied */
+    return session;
+}
+
+static void test_agreed_compression_out_of_range_is_refused(void **state)
+{
+    (void)state;
+    weft_compression good, wrong[6];
+    weft_compression_init(&good, WEFT_SERVER);
+    for (size_t i = 0; i < COUNT(wrong); i++)
+        wrong[i] = good;
+    wrong[0].server_max_window_bits = 7;
+    wrong[1].server_max_window_bits = 16;
+    wrong[2].client_max_window_bits = 7;
+    wrong[3].client_max_window_bits = 16;
+    wrong[4].level = 0;
+    wrong[5].size = 0;
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        weft_session *session;
+        weft_session_config config;
+        weft_session_config_init(&config);
+        config.compression = &wrong[i];
+        assert_int_equal(weft_session_new(&session, &config), WEFT_EINVAL);
+        assert_null(session);
+    }
+}
+
+static void test_compressing_sessions_understand_each_other(void **state)
+{
+    (void)state;
+    enum {
+        LENGTH = 3000
+    };
+    static uint8_t message[LENGTH];
+    for (int takes_over = 0; takes_over <= 1; takes_over++) {
+        counting_allocator counter;
+        allocator_count(&counter);
+        weft_compression agreed;
+        weft_session *client = compressing_session(WEFT_CLIENT, takes_over, &agreed);
+        weft_session *server = compressing_session(WEFT_SERVER, takes_over, &agreed);
+        size_t idle_bytes = counter.bytes;
+        for (int round = 0; round < 4; round++) {
+            weft_event event;
+            for (size_t i = 0; i < LENGTH; i++)
+                message[i] = (uint8_t)('a' + i * i % 7);
+            assert_int_equal(weft_session_send(client, WEFT_TEXT, message, LENGTH), WEFT_OK);
+            assert_true(output_length(client) < LENGTH / 10);
+            assert_int_equal(carry(client, server, &event), WEFT_EVENT_TEXT);
+            assert_int_equal(event.length, LENGTH);
+            assert_memory_equal(event.bytes, message, LENGTH);
+            assert_int_equal(carry(client, server, &event), WEFT_EVENT_NONE);
+            weft_session_trim(client);
+            weft_session_trim(server);
+            size_t window = takes_over ? 4 * LENGTH + 100 : 0;
+            assert_true(counter.bytes <= idle_bytes + window);
+        }
+        weft_session_free(client);
+        weft_session_free(server);
+        allocator_restore(&counter);
+    }
+}
+
+static void test_compression_that_is_off_is_none(void **state)
+{
+    (void)state;
+    weft_compression agreed;
+    weft_compression_init(&agreed, WEFT_SERVER);
+    agreed.enabled = false;
+    weft_session_config config;
+    weft_session_config_init(&config);
+    config.compression = &agreed;
+    weft_session *server = session_with(config, WEFT_SERVER);
+    uint8_t marked[] = {0xC1, 0x80, 0, 0, 0, 0};
+    weft_event event;
+    size_t used;
+    assert_int_equal(next(server, &event, marked, sizeof marked, &used), WEFT_EVENT_FAILURE);
+    assert_int_equal(event.close_code, WEFT_CLOSE_PROTOCOL_ERROR);
+    weft_session_trim(server);
+    weft_session_free(server);
+}
+
 static void test_a_shorter_config_of_old_has_the_new_defaults(void **state)
 {
     (void)state;
@@ -485,6 +574,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_settings_out_of_range_are_refused),
+        cmocka_unit_test(test_agreed_compression_out_of_range_is_refused),
+        cmocka_unit_test(test_compressing_sessions_understand_each_other),
+        cmocka_unit_test(test_compression_that_is_off_is_none),
         cmocka_unit_test(test_a_shorter_config_of_old_has_the_new_defaults),
         cmocka_unit_test(test_a_session_without_memory_is_none),
         cmocka_unit_test(test_what_one_role_sends_the_other_reads),

@@ -148,7 +148,10 @@ static void read_cut(transcript *to, const weft_session_config *config, const wi
     counting_allocator counter;
     allocator_count(&counter);
     weft__session session;
+    weft__deflate_pool pool;
+    weft__deflate_pool_init(&pool);
     weft__session_init(&session, config);
+    weft__session_use_pool(&session, &pool);
     memset(to, 0, sizeof *to);
     if (cut <= wire->length) {
         feed(&session, to, wire->bytes, cut);
@@ -159,8 +162,10 @@ static void read_cut(transcript *to, const weft_session_config *config, const wi
             feed(&session, to, wire->bytes + at, step);
         }
     }
-    if (is_idle(&session)) assert_int_equal(counter.blocks, 0);
+    bool keeps_contexts = config->compression != NULL;
+    if (is_idle(&session) && !keeps_contexts) assert_int_equal(counter.blocks, 0);
     weft__session_clear(&session);
+    weft__deflate_pool_clear(&pool);
     allocator_restore(&counter);
 }
 
