@@ -63,6 +63,7 @@ let package = Package(
             dependencies: [
                 "Weft",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
             ]),
     ],
     swiftLanguageModes: [.v6],

@@ -11,9 +11,11 @@ public struct ClientConfiguration: ConnectionConfiguration, Sendable {
     /// oldest (RFC 6265 §5.4). A name or value with a control character or a semicolon is an error and nothing is
     /// sent, as is a `Cookie` field in ``customHeaders`` beside them. Default none.
     public var cookies: [Cookie] = []
-    /// For name, TCP and upgrade together; negative means the default, 300 s. Zero is no limit.
+    /// For name, TCP and upgrade of one attempt; negative means the default, 300 s. Zero is no limit.
     public var handShakeTimeout: Duration = defaultHandShakeTimeout
     public var limits = ConnectionLimits()
+    /// Whether and when a connection that could not be opened is tried again; nil, the default, is never.
+    public var retry: RetryConfiguration?
     /// Where the connection lives; nil, the default, is ``EventLoops/shared``.
     public var eventLoops: EventLoops?
     /// Where callbacks' errors and the like are logged; nil is silence.

@@ -5,6 +5,10 @@
 #include <openssl/crypto.h>
 #include <stdio.h>
 
+enum {
+    MAX_INTERIM_ANSWERS = 16
+};
+
 static bool list_holds(weft_string list, weft_string wanted)
 {
     weft_string element;
@@ -150,4 +154,16 @@ weft_status weft__upgrade_check_answer(const weft__head *answer, const weft__upg
     problem->http_status = answer->status;
     if (status == WEFT_OK) *subprotocol = chosen;
     return status;
+}
+
+bool weft__upgrade_answer_is_interim(const weft__head *answer)
+{
+    return answer->status < 200 && answer->status != 101;
+}
+
+weft_status weft__upgrade_pass_interim(unsigned *count, weft__problem *problem)
+{
+    if (++*count <= MAX_INTERIM_ANSWERS) return WEFT_OK;
+    weft__problem_set(problem, 0, "the server sent more than %d interim answers", (int)MAX_INTERIM_ANSWERS);
+    return WEFT_EHANDSHAKE;
 }

@@ -39,4 +39,10 @@ weft_status weft__upgrade_check_answer(const weft__head *answer, const weft__upg
                                        const char key[WEFT__KEY_LENGTH + 1], weft_string *subprotocol,
                                        weft_compression *agreed, weft__problem *problem);
 
+/** True for an answer that another one follows (RFC 9110 section 15.2). */
+bool weft__upgrade_answer_is_interim(const weft__head *answer);
+
+/** Counts an interim answer that is passed over; WEFT_EHANDSHAKE with `problem` when there are too many. */
+weft_status weft__upgrade_pass_interim(unsigned *count, weft__problem *problem);
+
 #endif

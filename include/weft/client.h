@@ -7,7 +7,7 @@
 extern "C" {
 #endif
 
-/** One attempt to open a connection to a server. */
+/** The way to one open connection to a server, in one attempt or several. */
 typedef struct weft_client weft_client;
 
 /** The server's HTTP answer to the opening handshake. Views are borrowed until the callback returns. */
@@ -15,8 +15,33 @@ typedef struct weft_answer {
     uint16_t status;
     const weft_field *fields;
     size_t field_count;
-    weft_string body; /**< Of a refusal: what came of it, at most 8 KiB; empty when it is chunked. */
+    weft_string body; /**< Of a refusal: what came of it, at most 8 KiB, without its chunked coding. */
 } weft_answer;
+
+/**
+ * When an attempt that failed is followed by another: where the name had no address, nobody listened, the
+ * network was out of reach, the connection was lost or handshake_timeout_ms passed, and after HTTP answers
+ * 408, 425, 429 and 503. A Retry-After in seconds is the shortest wait then, up to max_wait_interval_ms.
+ * Other answers, and what weft_client_connect refuses, are final. Start from weft_retry_config_init().
+ */
+typedef struct weft_retry_config {
+    size_t size;        /**< Set by init; lets the struct grow at its end. */
+    uint32_t max_count; /**< Attempts after the first; 0 (the default): no limit. */
+    /** Longest wait before the second attempt, at least 1; 1000. The wait is any time up to that, at random,
+     * so that the clients of a server that was away do not all come at once. */
+    uint32_t interval_ms;
+    double back_off_factor;        /**< The longest wait grows by it each time; 1 to 1000; 2. */
+    uint32_t max_wait_interval_ms; /**< No wait is longer; at least 1; 30000. */
+} weft_retry_config;
+
+/** weft_retry_config_init for a struct of `size` bytes, as the program knows it. */
+WEFT_API void weft_retry_config_init_sized(weft_retry_config *config, size_t size);
+
+/** Writes the defaults named at the fields. Thread: any. */
+static inline void weft_retry_config_init(weft_retry_config *config)
+{
+    weft_retry_config_init_sized(config, sizeof *config);
+}
 
 /** What to connect to. Start from weft_client_config_init(). */
 typedef struct weft_client_config {
@@ -26,16 +51,22 @@ typedef struct weft_client_config {
     weft_string subprotocols; /**< Comma-separated, in order of preference; empty: none. */
     const weft_field *fields; /**< Further fields of the request; Host and Origin may be among them. */
     size_t field_count;
-    uint32_t handshake_timeout_ms;            /**< For name, TCP and upgrade together; 300 s; 0: no limit. */
-    const weft_service *service;              /**< Copied; NULL: messages are dropped. */
+    uint32_t handshake_timeout_ms; /**< For name, TCP and upgrade of one attempt; 300 s; 0: no limit. */
+    const weft_service *service;   /**< Copied; NULL: messages are dropped. */
     const weft_connection_config *connection; /**< Copied; NULL: the defaults. */
     void *context;                            /**< The service's, and of the callbacks below. */
-    /** The server's answer, before on_open or on_failure. Thread: the loop's. May be NULL. */
+    /** The server's answer, before on_open or on_failure; not when another attempt follows. Thread: the
+     * loop's. May be NULL. */
     void (*on_answer)(void *context, const weft_answer *answer);
     /** No connection: WEFT_ERESOLVE, WEFT_EREFUSED, WEFT_EHANDSHAKE, WEFT_ETIMEDOUT, WEFT_ELOST, WEFT_ECLOSED
      * (cancelled, or the loop is closing), WEFT_ESYSTEM, WEFT_ENOMEM, with a sentence. The service's
      * on_release follows, nothing else. Thread: the loop's. May be NULL. */
     void (*on_failure)(void *context, weft_status status, const char *detail);
+    const weft_retry_config *retry; /**< Copied; NULL: one attempt. */
+    /** Attempt number `attempt` (from 1) has failed, as on_failure would tell, and another one follows in
+     * `wait_ms`. Thread: the loop's. May be NULL. */
+    void (*on_retry)(void *context, uint32_t attempt, weft_status status, const char *detail,
+                     uint32_t wait_ms);
 } weft_client_config;
 
 /** weft_client_config_init for a struct of `size` bytes, as the program knows it. */
@@ -55,7 +86,8 @@ static inline void weft_client_config_init(weft_client_config *config)
 WEFT_API weft_status weft_client_connect(weft_client **out, const weft_client_config *config, char *detail,
                                          size_t detail_size);
 
-/** Gives the attempt up: on_failure with WEFT_ECLOSED follows unless it has ended already. Thread: any. */
+/** Gives the attempt, or the wait for the next, up: on_failure with WEFT_ECLOSED follows unless it has ended
+ * already. Thread: any. */
 WEFT_API void weft_client_cancel(weft_client *client);
 
 /** Gives the handle back; the attempt, or the connection, goes on. NULL is fine. Thread: any. */

@@ -122,3 +122,39 @@ extension ClientConfiguration {
         return .milliseconds(config.handshake_timeout_ms)
     }()
 }
+
+extension RetryConfiguration {
+    private static var defaults: weft_retry_config {
+        var config = weft_retry_config()
+        weft_retry_config_init(&config)
+        return config
+    }
+
+    /// The defaults, where nothing else is given.
+    public init(
+        maxCount: Int? = nil, interval: Duration? = nil, backOffFactor: Double? = nil,
+        maxWaitInterval: Duration? = nil
+    ) {
+        let defaults = Self.defaults
+        self.maxCount = maxCount ?? Int(defaults.max_count)
+        self.interval = interval ?? .milliseconds(defaults.interval_ms)
+        self.backOffFactor = backOffFactor ?? defaults.back_off_factor
+        self.maxWaitInterval = maxWaitInterval ?? .milliseconds(defaults.max_wait_interval_ms)
+    }
+
+    /// The core's form. Throws for a value out of range, naming it.
+    func coreValue() throws(WebSocketError) -> weft_retry_config {
+        var config = Self.defaults
+        try ConnectionLimits.check("retry.maxCount", maxCount, in: 0...Int(UInt32.max))
+        let least = Duration.milliseconds(1)
+        try ConnectionLimits.check("retry.interval", interval >= least, "it is less than 1 ms")
+        try ConnectionLimits.check("retry.maxWaitInterval", maxWaitInterval >= least, "it is less than 1 ms")
+        let isFactor = backOffFactor >= 1 && backOffFactor <= 1000
+        try ConnectionLimits.check("retry.backOffFactor", isFactor, "\(backOffFactor) is not in 1 to 1000")
+        config.max_count = UInt32(maxCount)
+        config.interval_ms = interval.coreMilliseconds
+        config.back_off_factor = backOffFactor
+        config.max_wait_interval_ms = maxWaitInterval.coreMilliseconds
+        return config
+    }
+}

@@ -1,5 +1,6 @@
 internal import CWeft
 import HTTPTypes
+import Logging
 
 /// A connection that a client has opened.
 struct Dialled: Sendable {
@@ -7,11 +8,12 @@ struct Dialled: Sendable {
     let httpResponse: HTTPResponse?
 }
 
-/// One attempt of a client: holds the configuration for the core until `on_open` or `on_failure`, which end
-/// it.
+/// A client on its way to a connection: holds the configuration for the core until `on_open` or `on_failure`,
+/// which end it.
 final class Dial: @unchecked Sendable {
     // Unchecked: `sink` is used on the connection's loop alone, everything that changes is under the lock.
     private let sink: ConnectionSink
+    private let logger: Logger?
 
     private struct State {
         var client: CoreHandle?
@@ -22,7 +24,10 @@ final class Dial: @unchecked Sendable {
     }
     private let state = Locked(State())
 
-    private init(sink: ConnectionSink) { self.sink = sink }
+    private init(sink: ConnectionSink, logger: Logger?) {
+        self.sink = sink
+        self.logger = logger
+    }
 
     deinit { weft_client_release(state.withLock { $0.client }?.pointer) }
 
@@ -31,7 +36,7 @@ final class Dial: @unchecked Sendable {
         _ url: String, _ configuration: ClientConfiguration, _ eventLoop: EventLoop, _ sink: ConnectionSink,
         pings: PingAnswer
     ) async throws -> Dialled {
-        let dial = Dial(sink: sink)
+        let dial = Dial(sink: sink, logger: configuration.logger)
         sink.dial = dial
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
@@ -50,16 +55,9 @@ final class Dial: @unchecked Sendable {
     private func start(
         _ url: String, _ configuration: ClientConfiguration, _ eventLoop: EventLoop, _ pings: PingAnswer
     ) throws(WebSocketError) {
-        var limits = try configuration.limits.coreValue()
-        let areNames = configuration.subProtocols.allSatisfy { !$0.isEmpty && !$0.contains(",") }
-        try ConnectionLimits.check("subProtocols", areNames, "one is empty or has a comma")
-        let headers = try configuration.headers(for: url)
-        var service = ConnectionSink.callbacks(pings: pings)
+        var settings = try ClientSettings(url, configuration, ConnectionSink.callbacks(pings: pings))
         var config = weft_client_config()
         weft_client_config_init(&config)
-        let timeout = configuration.handShakeTimeout
-        config.handshake_timeout_ms =
-            (timeout < .zero ? ClientConfiguration.defaultHandShakeTimeout : timeout).coreMilliseconds
         config.loop = eventLoop.pointer
         config.on_answer = { context, answer in
             Dial.of(context)?.answered(answer!.pointee)
@@ -67,36 +65,17 @@ final class Dial: @unchecked Sendable {
         config.on_failure = { context, status, detail in
             Dial.of(context)?.failed(status, String(cString: detail!))
         }
+        config.on_retry = { context, attempt, status, detail, wait in
+            Dial.of(context)?.retries(attempt, String(cString: detail!), .milliseconds(wait))
+        }
         let retained = Unmanaged.passRetained(sink)
         config.context = retained.toOpaque()
-        var client: OpaquePointer?
         do throws(WebSocketError) {
-            try url.withView { url throws(WebSocketError) in
-                try configuration.subProtocols.joined(separator: ", ").withView {
-                    names throws(WebSocketError) in
-                    try headers.withViews { fields, count throws(WebSocketError) in
-                        config.url = url
-                        config.subprotocols = names
-                        config.fields = fields
-                        config.field_count = count
-                        var detail = Detail()
-                        try detail.fill { text, size in
-                            withUnsafePointer(to: &limits) { limits in
-                                withUnsafePointer(to: &service) { service in
-                                    config.connection = limits
-                                    config.service = service
-                                    return weft_client_connect(&client, &config, text, size)
-                                }
-                            }
-                        }
-                    }
-                }
-            }
+            keep(try settings.connect(config))
         } catch {
             retained.release()
             throw error
         }
-        keep(CoreHandle(pointer: client!))
     }
 
     private func keep(_ client: CoreHandle) {
@@ -125,6 +104,10 @@ final class Dial: @unchecked Sendable {
             state.httpResponse = response
             state.body = [UInt8](body)
         }
+    }
+
+    private func retries(_ attempt: UInt32, _ detail: String, _ wait: Duration) {
+        logger?.warning("attempt \(attempt) to connect failed, the next one follows in \(wait): \(detail)")
     }
 
     private func failed(_ status: weft_status, _ detail: String) {

@@ -1,146 +1,6 @@
-#include "endpoint/world.h"
-
-#include "http/key.h"
+#include "endpoint/dialling.h"
 
 #include <uv.h>
-
-/* -- a server that says what the test wants -------------------------------------------------------- */
-
-typedef struct script {
-    int listening;
-    uint16_t port;
-    const char *answer; /* written after the request; "%s" stands for the right accept value; NULL: silence */
-    const char *frames;
-    size_t frames_length;
-    char request[2048];
-    pthread_t thread;
-} script;
-
-static int open_listening(int family, uint16_t port)
-{
-    int listening = socket(family, SOCK_STREAM, 0), on = 1;
-    if (listening < 0) return -1;
-    struct sockaddr_in ipv4 = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct sockaddr_in6 ipv6 = {
-        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_loopback};
-    const struct sockaddr *address = family == AF_INET ? (struct sockaddr *)&ipv4 : (struct sockaddr *)&ipv6;
-    socklen_t length = family == AF_INET ? sizeof ipv4 : sizeof ipv6;
-    setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(listening, address, length) == 0 && listen(listening, 8) == 0) return listening;
-    close(listening);
-    return -1;
-}
-
-static uint16_t port_of(int listening)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in ipv4;
-        struct sockaddr_in6 ipv6;
-    } name;
-    socklen_t length = sizeof name;
-    getsockname(listening, &name.any, &length);
-    return ntohs(name.any.sa_family == AF_INET ? name.ipv4.sin_port : name.ipv6.sin6_port);
-}
-
-static void *play(void *argument)
-{
-    script *script = argument;
-    int peer = accept(script->listening, NULL, NULL);
-    if (peer < 0 || !peer_try_read_head(peer, script->request, sizeof script->request)) {
-        close(peer);
-        return NULL;
-    }
-    char key[25] = "", accept_value[29] = "", answer[4096];
-    const char *field = strstr(script->request, "Sec-WebSocket-Key: ");
-    if (field) memcpy(key, field + strlen("Sec-WebSocket-Key: "), 24);
-    weft__upgrade_accept_key(accept_value, (weft_string){key, 24});
-    if (script->answer) {
-        const char *mark = strstr(script->answer, "%s");
-        int before = mark ? (int)(mark - script->answer) : (int)strlen(script->answer);
-        snprintf(answer, sizeof answer, "%.*s%s%s", before, script->answer, mark ? accept_value : "",
-                 mark ? mark + 2 : "");
-        peer_try_send(peer, answer, strlen(answer));
-        peer_try_send(peer, script->frames, script->frames_length);
-    }
-    char byte;
-    while (peer_is_readable(peer, PEER_DEADLINE_MS) && recv(peer, &byte, 1, 0) > 0 && script->answer) {
-    }
-    close(peer);
-    return NULL;
-}
-
-static void start_script_with(script *script, const char *answer, const char *frames, size_t length)
-{
-    memset(script, 0, sizeof *script);
-    script->answer = answer;
-    script->frames = frames;
-    script->frames_length = length;
-    script->listening = open_listening(AF_INET, 0);
-    script->port = port_of(script->listening);
-    pthread_create(&script->thread, NULL, play, script);
-}
-
-static void start_script(script *script, const char *answer)
-{
-    start_script_with(script, answer, "", 0);
-}
-
-static void end_script(script *script)
-{
-    pthread_join(script->thread, NULL);
-    close(script->listening);
-}
-
-static const char good_answer[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                                  "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n";
-
-/* -- dialling -------------------------------------------------------------------------------------- */
-
-/* A world whose `loop` the client lives on. */
-static void world_init_client(world *world)
-{
-    world_init(world);
-    assert_int_equal(weft_loop_open(&world->loop), WEFT_OK);
-}
-
-static weft_client *dial(world *world, const char *host, uint16_t port, const char *subprotocols,
-                         uint32_t timeout_ms)
-{
-    char url[128], detail[256];
-    snprintf(url, sizeof url, "ws://%s:%u/path?query", host, (unsigned)port);
-    weft_client_config config = world_calling(world, world->loop, url);
-    config.subprotocols = (weft_string){subprotocols, strlen(subprotocols)};
-    if (timeout_ms) config.handshake_timeout_ms = timeout_ms;
-    weft_client *client;
-    assert_int_equal(weft_client_connect(&client, &config, detail, sizeof detail), WEFT_OK);
-    return client;
-}
-
-static void expect_failure(world *world, weft_status status, const char *story)
-{
-    world_await(world, RELEASE, 1);
-    world_expect_story(world, story);
-    assert_int_equal(world->error, status);
-    assert_true(strlen(world->detail) > 0);
-}
-
-/* What comes of a server that gives that answer. */
-static void expect_refusal(const char *answer, const char *subprotocols, uint16_t http_status,
-                           const char *body)
-{
-    script script;
-    start_script(&script, answer);
-    world world;
-    world_init_client(&world);
-    weft_client_release(dial(&world, "127.0.0.1", script.port, subprotocols, 0));
-    expect_failure(&world, WEFT_EHANDSHAKE, "afr");
-    assert_int_equal(world.answer_status, http_status);
-    assert_string_equal(world.body, body);
-    end_script(&script);
-    world_clear(&world);
-}
 
 /* -- what works ------------------------------------------------------------------------------------ */
 
@@ -193,62 +53,6 @@ static void test_both_sides_talk_and_close(void **state)
     world_clear(&caller);
 }
 
-static void test_what_comes_behind_the_answer_is_delivered(void **state)
-{
-    (void)state;
-    script script;
-    start_script_with(&script, good_answer, "\x81\x05hello\x88\x02\x03\xe8", 11);
-    world world;
-    world_init_client(&world);
-    world.is_quiet = true;
-    weft_client_release(dial(&world, "127.0.0.1", script.port, "", 0));
-    world_await(&world, RELEASE, 1);
-    world_expect_story(&world, "aomcr");
-    assert_memory_equal(world.received, "hello", 5);
-    end_script(&script);
-    assert_memory_equal(script.request, "GET /path?query HTTP/1.1\r\n", 26);
-    world_clear(&world);
-}
-
-static void test_interim_answers_are_passed_over(void **state)
-{
-    (void)state;
-    char answer[512];
-    snprintf(answer, sizeof answer,
-             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n%s", good_answer);
-    script script;
-    start_script(&script, answer);
-    world world;
-    world_init_client(&world);
-    world.deeds[OPEN] = close_normally;
-    weft_client_release(dial(&world, "127.0.0.1", script.port, "", 0));
-    world_await(&world, OPEN, 1);
-    assert_int_equal(world.answer_status, 101);
-    weft_connection_abort(world.connection);
-    world_await(&world, RELEASE, 1);
-    end_script(&script);
-    world_clear(&world);
-}
-
-static void test_the_servers_choice_of_subprotocol_counts(void **state)
-{
-    (void)state;
-    script script;
-    start_script(&script, "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                          "Sec-WebSocket-Protocol: two\r\nSec-WebSocket-Accept: %s\r\n\r\n");
-    world world;
-    world_init_client(&world);
-    weft_client_release(dial(&world, "127.0.0.1", script.port, "one, two", 0));
-    world_await(&world, OPEN, 1);
-    weft_string chosen = weft_connection_subprotocol(world.connection);
-    assert_int_equal(chosen.length, 3);
-    assert_memory_equal(chosen.bytes, "two", 3);
-    weft_connection_abort(world.connection);
-    world_await(&world, RELEASE, 1);
-    end_script(&script);
-    world_clear(&world);
-}
-
 static void test_every_address_of_a_name_is_tried(void **state)
 {
     (void)state;
@@ -297,52 +101,6 @@ static void test_a_name_without_address(void **state)
     world_clear(&world);
 }
 
-static void test_refusals_tell_status_and_body(void **state)
-{
-    (void)state;
-    expect_refusal("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone, and more", "", 404, "gone");
-    expect_refusal("HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngone\r\n0\r\n\r\n", "",
-                   403, "");
-    expect_refusal("HTTP/1.1 204 No Content\r\n\r\n", "", 204, "");
-    expect_refusal("HTTP/1.1 301 Moved\r\nLocation: ws://elsewhere/\r\nContent-Length: 0\r\n\r\n", "", 301,
-                   "");
-}
-
-static void test_answers_that_break_the_handshake(void **state)
-{
-    (void)state;
-    expect_refusal("HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                   "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n",
-                   "", 101, "");
-    expect_refusal("HTTP/1.1 101 OK\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", "", 101, "");
-    expect_refusal("HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n", "", 101, "");
-    expect_refusal(
-        "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
-        "Sec-WebSocket-Protocol: three\r\n\r\n",
-        "one, two", 101, "");
-    expect_refusal(
-        "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
-        "Sec-WebSocket-Protocol: one\r\n\r\n",
-        "", 101, "");
-    expect_refusal(
-        "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
-        "Sec-WebSocket-Extensions: permessage-unheard-of\r\n\r\n",
-        "", 101, "");
-}
-
-static void test_an_answer_that_is_no_http(void **state)
-{
-    (void)state;
-    script script;
-    start_script(&script, "SSH-2.0-OpenSSH_9.2\r\n\r\n");
-    world world;
-    world_init_client(&world);
-    weft_client_release(dial(&world, "127.0.0.1", script.port, "", 0));
-    expect_failure(&world, WEFT_EHANDSHAKE, "fr");
-    end_script(&script);
-    world_clear(&world);
-}
-
 static void test_a_silent_server_times_out(void **state)
 {
     (void)state;
@@ -353,69 +111,6 @@ static void test_a_silent_server_times_out(void **state)
     weft_client_release(dial(&world, "127.0.0.1", script.port, "", 50));
     expect_failure(&world, WEFT_ETIMEDOUT, "fr");
     end_script(&script);
-    world_clear(&world);
-}
-
-static void test_a_refusal_without_end_is_told_at_the_timeout(void **state)
-{
-    (void)state;
-    script script;
-    start_script(&script, "HTTP/1.1 500 Oops\r\nContent-Length: 100\r\n\r\nonly this");
-    world world;
-    world_init_client(&world);
-    weft_client_release(dial(&world, "127.0.0.1", script.port, "", 100));
-    expect_failure(&world, WEFT_EHANDSHAKE, "afr");
-    assert_string_equal(world.body, "only this");
-    end_script(&script);
-    world_clear(&world);
-}
-
-static void test_a_server_that_hangs_up(void **state)
-{
-    (void)state;
-    int listening = open_listening(AF_INET, 0);
-    world world;
-    world_init_client(&world);
-    weft_client_release(dial(&world, "127.0.0.1", port_of(listening), "", 0));
-    close(accept(listening, NULL, NULL));
-    expect_failure(&world, WEFT_ELOST, "fr");
-    close(listening);
-    world_clear(&world);
-}
-
-static void expect_config_refused(weft_client_config config, weft_status status)
-{
-    char detail[128] = "";
-    weft_client *client = (weft_client *)&config;
-    assert_int_equal(weft_client_connect(&client, &config, detail, sizeof detail), status);
-    assert_null(client);
-    assert_true(strlen(detail) > 0);
-}
-
-static void test_settings_that_cannot_be_are_refused_at_once(void **state)
-{
-    (void)state;
-    world world;
-    world_init_client(&world);
-    weft_client_config good = world_calling(&world, world.loop, "ws://localhost/"), config = good;
-    config.loop = NULL;
-    expect_config_refused(config, WEFT_EINVAL);
-    config = good;
-    config.size++;
-    expect_config_refused(config, WEFT_EINVAL);
-    expect_config_refused(world_calling(&world, world.loop, "http//x"), WEFT_EURL);
-    expect_config_refused(world_calling(&world, world.loop, "ws://a b/"), WEFT_EURL);
-    config = good;
-    config.subprotocols = (weft_string){"a, a", 4};
-    expect_config_refused(config, WEFT_EINVAL);
-    const weft_field injected = {{"X", 1}, {"a\nb", 3}};
-    config = good;
-    config.fields = &injected;
-    config.field_count = 1;
-    expect_config_refused(config, WEFT_EINVAL);
-    world.settings.max_message_size = 0;
-    expect_config_refused(good, WEFT_EINVAL);
-    assert_int_equal(world.story_length, 0);
     world_clear(&world);
 }
 
@@ -568,19 +263,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_sides_talk_and_close),
-        cmocka_unit_test(test_what_comes_behind_the_answer_is_delivered),
-        cmocka_unit_test(test_interim_answers_are_passed_over),
-        cmocka_unit_test(test_the_servers_choice_of_subprotocol_counts),
         cmocka_unit_test(test_every_address_of_a_name_is_tried),
         cmocka_unit_test(test_nobody_listens),
         cmocka_unit_test(test_a_name_without_address),
-        cmocka_unit_test(test_refusals_tell_status_and_body),
-        cmocka_unit_test(test_answers_that_break_the_handshake),
-        cmocka_unit_test(test_an_answer_that_is_no_http),
         cmocka_unit_test(test_a_silent_server_times_out),
-        cmocka_unit_test(test_a_refusal_without_end_is_told_at_the_timeout),
-        cmocka_unit_test(test_a_server_that_hangs_up),
-        cmocka_unit_test(test_settings_that_cannot_be_are_refused_at_once),
         cmocka_unit_test(test_cancel_ends_an_attempt_once),
         cmocka_unit_test(test_cancel_inside_callbacks_changes_nothing),
         cmocka_unit_test(test_a_closed_loop_fails_the_attempt),

@@ -1,0 +1,93 @@
+#ifndef WEFT_ENDPOINT_CLIENT_H
+#define WEFT_ENDPOINT_CLIENT_H
+
+#include "endpoint/connection.h"
+#include "endpoint/retry.h"
+#include "http/chunked.h"
+#include "http/key.h"
+#include "http/offer.h"
+#include "net/dialer.h"
+
+enum {
+    WEFT__REFUSAL_BODY = 8192, /**< Of a refusal's body this much is kept. */
+    WEFT__MAX_HOST = 255,
+};
+
+/** How far an attempt is. */
+typedef enum weft__client_state {
+    WEFT__CLIENT_POSTED,   /**< On its way to the loop. */
+    WEFT__CLIENT_DIALLING, /**< The name, then TCP. */
+    WEFT__CLIENT_AWAITING, /**< The request is out, the head of the answer is awaited. */
+    WEFT__CLIENT_REFUSED,  /**< The head is there and refuses; its body is awaited. */
+    WEFT__CLIENT_WAITING,  /**< For the next attempt. */
+    WEFT__CLIENT_DONE,
+} weft__client_state;
+
+struct weft_client {
+    /* fixed after connect */
+    weft_loop *loop;
+    char *url_text;
+    weft__url url;
+    char *subprotocols;
+    char host[WEFT__MAX_HOST + 1];
+    weft__plan *plan;
+    void *context;
+    void (*on_answer)(void *context, const weft_answer *answer);
+    void (*on_failure)(void *context, weft_status status, const char *detail);
+    void (*on_retry)(void *context, uint32_t attempt, weft_status status, const char *detail,
+                     uint32_t wait_ms);
+    uint32_t handshake_timeout_ms;
+
+    _Atomic size_t holders; /* the user and the loop */
+
+    /* loop thread only */
+    uint8_t state;                  /* a weft__client_state */
+    char key[WEFT__KEY_LENGTH + 1]; /* of this attempt */
+    weft__buffer request;           /* with the key in it */
+    weft__retry retry;
+    weft__dialer *dialer;
+    weft__stream *stream;
+    weft__buffer input;
+    weft__head head;      /* of a refusal, as the three below */
+    size_t head_length;   /* of the answer; a refusal's body stands behind it */
+    weft__chunked chunks; /* of a chunked body */
+    bool body_is_whole;
+    unsigned interim_answers;
+    weft__problem refusal;
+    weft__timer timer; /* of the attempt, or of the wait for the next */
+    weft__loop_member member;
+    weft__mail start;
+
+    /* any thread */
+    atomic_bool is_cancel_posted;
+    weft__mail cancel; /* a part of the handle, so that giving up needs no memory */
+};
+
+/** Copies what the attempts need; the sentence of a failure goes to `problem`. */
+weft_status weft__client_take_config(weft_client *client, const weft_client_config *config,
+                                     weft__problem *problem);
+
+/** What was offered to the server, its fields apart. */
+weft__upgrade_offer weft__client_offer(const weft_client *client);
+
+/** Puts a new key into the request: each attempt has its own (RFC 6455 section 4.1). */
+weft_status weft__client_renew_key(weft_client *client);
+
+/** Reads the answer on the client's stream, whose request is on its way. */
+void weft__client_await_answer(weft_client *client);
+
+/** Tells the refusal with what came of its body. */
+void weft__client_finish_refusal(weft_client *client);
+
+/** Ends the attempt: another one follows, or none. `detail` lives until return. */
+void weft__client_fail(weft_client *client, weft_status status, const char *detail);
+
+/** The same for an answer that is no 101, or a bad one. */
+void weft__client_fail_with_answer(weft_client *client, const weft_answer *answer);
+
+/** Takes the client off its loop once its connection is open. */
+void weft__client_leave_loop(weft_client *client);
+
+void weft__client_retain(weft_client *client);
+
+#endif

@@ -1,0 +1,98 @@
+/* What a client copies on its caller's thread before the first attempt. */
+#include "endpoint/client.h"
+
+#include "base/allocator.h"
+#include "http/upgrade.h"
+
+#include <string.h>
+
+weft__upgrade_offer weft__client_offer(const weft_client *client)
+{
+    return (weft__upgrade_offer){.url = &client->url, .subprotocols = weft__string(client->subprotocols)};
+}
+
+weft_status weft__client_renew_key(weft_client *client)
+{
+    char key[WEFT__KEY_LENGTH + 1];
+    weft_status status = weft__upgrade_make_key(key);
+    if (status != WEFT_OK) return status;
+    uint8_t *place = weft__buffer_front(&client->request);
+    while (memcmp(place, client->key, WEFT__KEY_LENGTH) != 0)
+        place++; /* it is there, and random enough to be nothing else */
+    memcpy(place, key, WEFT__KEY_LENGTH);
+    memcpy(client->key, key, sizeof key);
+    return WEFT_OK;
+}
+
+static weft_status take_url(weft_client *client, weft_string text, weft__problem *problem)
+{
+    weft__problem_set(problem, 0, "%s", weft_status_text(WEFT_ENOMEM));
+    client->url_text = weft__alloc(text.length + 1);
+    if (!client->url_text) return WEFT_ENOMEM;
+    if (text.length) memcpy(client->url_text, text.bytes, text.length);
+    client->url_text[text.length] = '\0';
+    weft_status status = weft__url_parse(&client->url, (weft_string){client->url_text, text.length}, problem);
+    if (status != WEFT_OK) return status;
+
+    const char *wrong = NULL;
+    if (client->url.unix_socket) wrong = "ws+unix URLs cannot be dialled by this version";
+    if (client->url.secure) wrong = "wss URLs cannot be dialled by this version: it has no TLS";
+    if (client->url.host.length > WEFT__MAX_HOST) wrong = "the host name is longer than 255 characters";
+    if (wrong) {
+        weft__problem_set(problem, 0, "%s", wrong);
+        return WEFT_EURL;
+    }
+    memcpy(client->host, client->url.host.bytes, client->url.host.length);
+    return WEFT_OK;
+}
+
+static weft_status take_subprotocols(weft_client *client, weft_string list, weft__problem *problem)
+{
+    if (!list.length) return WEFT_OK;
+    if (!weft__upgrade_is_subprotocol_list(list)) {
+        weft__problem_set(problem, 0, "a subprotocol is not a token, or is repeated");
+        return WEFT_EINVAL;
+    }
+    client->subprotocols = weft__alloc(list.length + 1);
+    if (!client->subprotocols) return WEFT_ENOMEM;
+    memcpy(client->subprotocols, list.bytes, list.length);
+    client->subprotocols[list.length] = '\0';
+    return WEFT_OK;
+}
+
+static weft_status write_request(weft_client *client, const weft_client_config *config,
+                                 weft__problem *problem)
+{
+    weft_status status = weft__upgrade_check_fields(config->fields, config->field_count, problem);
+    if (status != WEFT_OK) return status;
+    weft__upgrade_offer offer = weft__client_offer(client);
+    offer.fields = config->fields;
+    offer.field_count = config->field_count;
+    status = weft__upgrade_make_key(client->key);
+    if (status == WEFT_OK) status = weft__upgrade_write_request(&client->request, &offer, client->key);
+    if (status != WEFT_OK) weft__problem_set(problem, 0, "%s", weft_status_text(status));
+    return status;
+}
+
+static weft_status take_retry(weft_client *client, const weft_retry_config *config, weft__problem *problem)
+{
+    const char *wrong;
+    weft_status status = weft__retry_init(&client->retry, config, &wrong);
+    if (status != WEFT_OK) weft__problem_set(problem, 0, "%s", wrong);
+    return status;
+}
+
+weft_status weft__client_take_config(weft_client *client, const weft_client_config *config,
+                                     weft__problem *problem)
+{
+    weft_service no_service;
+    weft_service_init(&no_service);
+    weft_status status = take_url(client, config->url, problem);
+    if (status == WEFT_OK) status = take_subprotocols(client, config->subprotocols, problem);
+    if (status == WEFT_OK) status = write_request(client, config, problem);
+    if (status == WEFT_OK) status = take_retry(client, config->retry, problem);
+    if (status != WEFT_OK) return status;
+    weft__problem_set(problem, 0, "a setting of the connection is out of range");
+    return weft__plan_new(&client->plan, WEFT_CLIENT, config->service ? config->service : &no_service,
+                          config->connection);
+}
