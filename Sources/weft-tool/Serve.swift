@@ -25,6 +25,20 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Frames of one message.")
     var maxFragments: Int?
 
+    @Option(name: .customLong("subprotocol"), help: "A subprotocol to speak. May be repeated.")
+    var subprotocols: [String] = []
+
+    @Option(
+        name: .customLong("allow-origin"),
+        help: "Let pages of this origin connect, as in https://example.org; * lets all. May be repeated.")
+    var allowedOrigins: [String] = []
+
+    @Option(help: "Seconds of a peer's silence until it is pinged; 0 never pings.")
+    var keepAlive: Double = 60
+
+    @Option(help: "Seconds that a request may take to arrive; 0 waits for ever.")
+    var timeout: Double = 120
+
     @Flag(help: "Negotiate no compression. This version never does.")
     var noCompression = false
 
@@ -33,6 +47,13 @@ struct Serve: AsyncParsableCommand {
 
     @Flag(help: "Print nothing but the port that --port 0 picked.")
     var quiet = false
+
+    func validate() throws {
+        guard (0...86400).contains(keepAlive) else {
+            throw ValidationError("--keep-alive is not in 0 to 86400")
+        }
+        guard (0...86400).contains(timeout) else { throw ValidationError("--timeout is not in 0 to 86400") }
+    }
 
     func run() async throws {
         do {
@@ -43,7 +64,7 @@ struct Serve: AsyncParsableCommand {
     }
 
     private func serve() async throws {
-        let signals = StopSignals()
+        let signals = try StopSignals()
         let listener = try makeListener()
         try await listener.start()
         let address = listener.localAddress!
@@ -57,6 +78,7 @@ struct Serve: AsyncParsableCommand {
         var configuration = ListenerConfiguration()
         configuration.host = host
         configuration.threads = threads
+        configuration.timeout = .seconds(timeout)
         configuration.server = "weft"
         configuration.logger = Logger(label: "weft") { StreamLogHandler.standardError(label: $0) }
         configuration.logger?.logLevel = quiet ? .warning : .notice
@@ -83,6 +105,11 @@ struct Serve: AsyncParsableCommand {
         if let maxFrameSize { configuration.maxFrameSize = maxFrameSize }
         if let maxMessageSize { configuration.maxMessageSize = maxMessageSize }
         if let maxFragments { configuration.maxFragments = maxFragments }
+        configuration.subProtocols = subprotocols
+        if !allowedOrigins.isEmpty {
+            configuration.allowedOrigins = allowedOrigins.contains("*") ? .any : .list(allowedOrigins)
+        }
+        configuration.keepAlive = keepAlive == 0 ? nil : KeepAlive(interval: .seconds(keepAlive))
         return configuration
     }
 }

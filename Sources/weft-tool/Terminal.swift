@@ -1,4 +1,3 @@
-import Dispatch
 import Foundation
 
 /// Prints a line at once, also into a pipe.
@@ -6,20 +5,30 @@ func printLine(_ line: String) {
     FileHandle.standardOutput.write(Data((line + "\n").utf8))
 }
 
-/// SIGINT and SIGTERM as something to wait for. From its creation on they do not end the program.
+/// Where the handler of signals writes. Set before the handler is, and never again: no two threads meet here.
+private nonisolated(unsafe) var stopPipe: CInt = -1
+
+/// SIGINT and SIGTERM as something to wait for. From its creation on they do not end the program. One a program.
 struct StopSignals {
     private let stream: AsyncStream<Void>
-    private let sources: [any DispatchSourceSignal]
 
-    init() {
+    init() throws {
+        var ends: [CInt] = [0, 0]
+        guard pipe(&ends) == 0 else { throw Failure(description: "no descriptors for a pipe") }
         let (stream, continuation) = AsyncStream<Void>.makeStream()
         self.stream = stream
-        sources = [SIGINT, SIGTERM].map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { continuation.yield() }
-            source.resume()
-            return source
+        let readingEnd = ends[0]
+        stopPipe = ends[1]
+        Thread.detachNewThread {
+            var byte: UInt8 = 0
+            while read(readingEnd, &byte, 1) == 1 { continuation.yield() }
+        }
+        for number in [SIGINT, SIGTERM] {
+            // A handler of ours, as a DispatchSource on Linux can lose a signal that comes soon after its creation.
+            signal(number) { _ in
+                var byte: UInt8 = 0
+                _ = write(stopPipe, &byte, 1)
+            }
         }
     }
 

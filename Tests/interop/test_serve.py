@@ -33,6 +33,12 @@ def test_signal_closes_connections_with_1001_and_exits_with_0(start, number):
         assert server.process.wait(WAIT) == 0
 
 
+def test_signal_right_behind_the_line_is_not_lost():
+    for _ in range(30):
+        with serve() as server:
+            assert server.stop() == 0
+
+
 def test_port_in_use_is_said():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
