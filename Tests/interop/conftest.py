@@ -3,6 +3,7 @@
 import pytest
 
 from programs import Server, c_echo, serve
+from remote import COMMANDS, Peer, running_peer
 
 KINDS = {
     "c": lambda: c_echo(),
@@ -22,4 +23,11 @@ def server(request) -> Server:
 def demo() -> Server:
     """`weft serve` alone: the echo, the chat and the page."""
     with serve() as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=COMMANDS)
+def peer(request) -> Peer:
+    """Each library of others in turn."""
+    with running_peer(request.param) as running:
         yield running

@@ -118,3 +118,53 @@ def assert_refused(result, *words):
     assert len(lines) == 1, result.stderr
     for word in words:
         assert word.lower() in lines[0].lower(), lines[0]
+
+
+class Talk:
+    """A client with its input still open: lines go in, messages come out."""
+
+    def __init__(self, *command):
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.__exit__(*_)
+
+    def say(self, *lines):
+        for line in lines:
+            self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def hear(self):
+        return self.process.stdout.readline().removesuffix("\n")
+
+    def wait(self):
+        """The exit code and what else was printed."""
+        code = self.process.wait(WAIT)
+        return code, self.process.stdout.read(), self.process.stderr.read()
+
+    def end(self):
+        self.process.stdin.close()
+        return self.wait()
+
+    def assert_failed(self, *words):
+        code, _, errors = self.wait()
+        assert_refused(subprocess.CompletedProcess([], code, "", errors), *words)
+
+
+def connecting(*words):
+    return Talk(program("WEFT_TOOL"), "connect", *words)
+
+
+def c_connecting(url, *subprotocols):
+    return Talk(c_example("client"), url, *([",".join(subprotocols)] if subprotocols else []))

@@ -3,14 +3,13 @@
 import contextlib
 import signal
 import socket
-import subprocess
 import threading
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve as websockets_serve
 
-from programs import WAIT, assert_refused, program, weft
+from programs import WAIT, assert_refused, connecting, weft
 
 
 class Peer:
@@ -44,51 +43,9 @@ def serving(handler, **options):
         thread.join(WAIT)
 
 
-class Conversation:
-    """`weft connect` with its input still open."""
-
-    def __init__(self, *words):
-        self.process = subprocess.Popen(
-            [program("WEFT_TOOL"), "connect", *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.__exit__(*_)
-
-    def say(self, *lines):
-        for line in lines:
-            self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def hear(self):
-        return self.process.stdout.readline().removesuffix("\n")
-
-    def wait(self):
-        """The exit code and what else was printed."""
-        code = self.process.wait(WAIT)
-        return code, self.process.stdout.read(), self.process.stderr.read()
-
-    def end(self):
-        self.process.stdin.close()
-        return self.wait()
-
-    def assert_failed(self, *words):
-        code, _, errors = self.wait()
-        assert_refused(subprocess.CompletedProcess([], code, "", errors), *words)
-
-
 def test_lines_are_sent_and_printed_and_closed():
     peer = Peer()
-    with serving(peer.handle) as url, Conversation(url) as talk:
+    with serving(peer.handle) as url, connecting(url) as talk:
         for text in ("hello", "äß\U0001f600", "  blanks  ", ""):
             talk.say(text)
             assert talk.hear() == text
@@ -110,7 +67,7 @@ def test_pipe_is_sent_whole_and_closed():
 
 def test_many_lines_come_back_in_order():
     lines = [f"line {i} äß\U0001f600" for i in range(3000)]
-    with serving(Peer().handle) as url, Conversation(url) as talk:
+    with serving(Peer().handle) as url, connecting(url) as talk:
         sender = threading.Thread(target=talk.say, args=lines)
         sender.start()
         assert [talk.hear() for _ in lines] == lines
@@ -126,7 +83,7 @@ def test_no_input_is_success():
 
 def test_binary_sends_bytes():
     peer = Peer()
-    with serving(peer.handle) as url, Conversation("--binary", url) as talk:
+    with serving(peer.handle) as url, connecting("--binary", url) as talk:
         talk.say("hello")
         assert talk.hear() == "hello"
         assert talk.end()[0] == 0
@@ -149,7 +106,7 @@ def test_end_by_the_server_ends_the_program():
         connection.send("bye")
         connection.close(1000)
 
-    with serving(handler) as url, Conversation(url) as talk:
+    with serving(handler) as url, connecting(url) as talk:
         assert talk.wait() == (0, "bye\n", "")  # though the input is still open
 
 
@@ -157,12 +114,12 @@ def test_abnormal_end_is_an_error():
     def handler(connection):
         connection.socket.shutdown(socket.SHUT_RDWR)
 
-    with serving(handler) as url, Conversation(url) as talk:
+    with serving(handler) as url, connecting(url) as talk:
         talk.assert_failed()
 
 
 def test_close_with_an_error_code_is_an_error():
-    with serving(lambda connection: connection.close(1011, "out of order")) as url, Conversation(url) as talk:
+    with serving(lambda connection: connection.close(1011, "out of order")) as url, connecting(url) as talk:
         talk.assert_failed("1011")
 
 
@@ -174,7 +131,7 @@ def test_large_message_is_printed_whole():
         for _ in connection:
             pass
 
-    with serving(handler) as url, Conversation(url) as talk:
+    with serving(handler) as url, connecting(url) as talk:
         assert talk.hear() == text
         assert talk.end()[0] == 0
 
@@ -185,12 +142,12 @@ def test_message_over_the_limit_is_an_error():
         for _ in connection:
             pass
 
-    with serving(handler) as url, Conversation(url) as talk:
+    with serving(handler) as url, connecting(url) as talk:
         talk.assert_failed("65536")
 
 
 def test_interrupt_ends_it():
-    with serving(Peer().handle) as url, Conversation(url) as talk:
+    with serving(Peer().handle) as url, connecting(url) as talk:
         talk.say("one")
         assert talk.hear() == "one"
         talk.process.send_signal(signal.SIGINT)

@@ -7,7 +7,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from programs import WAIT, c_example, running_example
+from programs import WAIT, c_connecting, c_example, running_example
 from test_connect import serving
 
 MIXED = "aäß€\U0001f600 "
@@ -93,11 +93,8 @@ def test_client_converses_with_websockets():
 
 
 def test_client_tells_how_the_server_closed():
-    with serving(lambda connection: connection.close(4001, "enough")) as url:
-        ended = subprocess.run(
-            [c_example("client"), url], stdin=subprocess.PIPE, capture_output=True, text=True, timeout=WAIT, check=False
-        )
-    assert (ended.returncode, ended.stderr) == (1, "weft-c-client: closed with 4001 enough\n")
+    with serving(lambda connection: connection.close(4001, "enough")) as url, c_connecting(url) as talk:
+        assert talk.wait() == (1, "", "weft-c-client: closed with 4001 enough\n")
 
 
 def test_client_tells_why_it_is_refused(members):
