@@ -19,8 +19,9 @@ public final class AsyncClient: WebSocketClient {
     public convenience init(
         _ url: String, service: any Service, configuration: ClientConfiguration = .init()
     ) async throws {
+        try configuration.check()
         let eventLoop = try (configuration.eventLoops ?? .shared).next()
-        let sink = TaskSink(makeCaller: Self.callerFactory(configuration))
+        let sink = TaskSink(makeCaller: configuration.makeCaller)
         let queue = sink.queue
         self.init(try await Dial.open(url, configuration, eventLoop, sink, pings: .sink))
         Task(executorPreference: eventLoop) {
@@ -33,15 +34,17 @@ public final class AsyncClient: WebSocketClient {
     public convenience init(
         _ url: String, service: any InlineService, configuration: ClientConfiguration = .init()
     ) async throws {
+        try configuration.check()
         let eventLoop = try (configuration.eventLoops ?? .shared).next()
-        let sink = InlineSink(service: service, makeCaller: Self.callerFactory(configuration))
+        let sink = InlineSink(service: service, makeCaller: configuration.makeCaller)
         self.init(try await Dial.open(url, configuration, eventLoop, sink, pings: .sink))
     }
 
     /// Connects without a service: messages are dropped, pings answered.
     public convenience init(_ url: String, configuration: ClientConfiguration = .init()) async throws {
+        try configuration.check()
         let eventLoop = try (configuration.eventLoops ?? .shared).next()
-        let sink = ConnectionSink(makeCaller: Self.callerFactory(configuration))
+        let sink = ConnectionSink(makeCaller: configuration.makeCaller)
         self.init(try await Dial.open(url, configuration, eventLoop, sink, pings: .library))
     }
 
@@ -51,8 +54,4 @@ public final class AsyncClient: WebSocketClient {
     }
 
     deinit { caller.handle.abort() }
-
-    private static func callerFactory(_ configuration: ClientConfiguration) -> (ConnectionHandle) -> Caller {
-        { [logger = configuration.logger] handle in Caller(handle: handle, request: nil, logger: logger) }
-    }
 }

@@ -7,6 +7,7 @@ import Logging
 public final class Caller: Sendable {
     let handle: ConnectionHandle
     let logger: Logger?
+    private let writeTimeout: Duration?
 
     /// Unique in the process.
     public let connectionID: String
@@ -22,9 +23,12 @@ public final class Caller: Sendable {
     private let attributes = Locked<[String: any Sendable]>([:])
 
     /// On the connection's loop.
-    init(handle: ConnectionHandle, request: UpgradeRequest?, logger: Logger?) {
+    init(
+        handle: ConnectionHandle, request: UpgradeRequest?, logger: Logger?, writeTimeout: Duration? = nil
+    ) {
         self.handle = handle
         self.request = request
+        self.writeTimeout = writeTimeout
         connectionID = String(handle.id)
         negotiatedSubprotocol = handle.subprotocol
         remoteAddress = request?.remoteAddress ?? handle.remoteAddress
@@ -80,10 +84,11 @@ extension Caller {
     /// Returns once the bytes are handed to the system or few wait for it; waits while many do.
     ///
     /// - Throws: ``WebSocketError`` `.connectionClosed`, `.connectionLost`, `.backpressure` (over
-    ///   `sendQueueLimit`).
+    ///   `sendQueueLimit`). While it waits also `.writeTimedOut` after ``ClientConfiguration/writeTimeout``, and
+    ///   `CancellationError`: the message stays queued and is sent when the peer reads again.
     public func writeTextMessage(_ text: String) async throws {
         try send(text)
-        if handle.isOverHighWater { try await handle.waitUntilWritable() }
+        if handle.isOverHighWater { try await handle.waitUntilWritable(writeTimeout) }
     }
 
     /// The same without waiting, for code that is not asynchronous: many bytes may then be waiting, up to
@@ -106,7 +111,7 @@ extension Caller {
     /// Sends a binary message; as ``writeTextMessage(_:)-(String)``.
     public func writeBinaryMessage(_ data: some Collection<UInt8>) async throws {
         try send(data)
-        if handle.isOverHighWater { try await handle.waitUntilWritable() }
+        if handle.isOverHighWater { try await handle.waitUntilWritable(writeTimeout) }
     }
 
     /// The same without waiting, for code that is not asynchronous.
@@ -153,16 +158,18 @@ extension Caller {
 
     // MARK: Closing
 
-    /// Closes the connection and returns when the peer has answered the close frame.
+    /// Closes the connection and returns when the peer has answered the close frame. Cancelling the task does
+    /// not cut that short, so that a cancelled task can still close in good order.
     ///
     /// - Parameters:
     ///   - statusCode: nil sends an empty close frame.
     ///   - reason: At most 123 bytes of UTF-8.
-    ///   - timeout: Until TCP is dropped without the answer; negative waits for ever.
+    ///   - timeout: Until TCP is dropped without the answer; negative waits for ever, zero not at all; nil is
+    ///     ``ConnectionLimits/connectionClosureTimeout``, 60 s by default.
     /// - Throws: ``WebSocketError`` `.closeTimedOut`; `.invalidConfiguration` for a reserved code or a long
     ///   reason, and nothing is sent; `.connectionClosed` when a close frame was sent or received already.
     public func close(
-        statusCode: CloseCode? = .normalClosure, reason: String? = nil, timeout: Duration = .seconds(60)
+        statusCode: CloseCode? = .normalClosure, reason: String? = nil, timeout: Duration? = nil
     ) async throws {
         try handle.close(statusCode, reason ?? "", timeout)
         try await handle.waitUntilClosed()
@@ -170,7 +177,7 @@ extension Caller {
 
     /// Starts to close the connection, for code that is not asynchronous: `onClose` tells when it is done.
     public func close(
-        statusCode: CloseCode? = .normalClosure, reason: String? = nil, timeout: Duration = .seconds(60)
+        statusCode: CloseCode? = .normalClosure, reason: String? = nil, timeout: Duration? = nil
     ) throws {
         try handle.close(statusCode, reason ?? "", timeout)
     }

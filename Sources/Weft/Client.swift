@@ -17,6 +17,8 @@ public final class Client: WebSocketClient {
     public let httpResponse: HTTPResponse?
 
     private let inbox: Inbox
+    private let readTimeout: Duration?
+    private let isHeldBack: @Sendable () -> Bool
 
     /// Connects.
     ///
@@ -26,13 +28,20 @@ public final class Client: WebSocketClient {
     ///   `.handshakeTimedOut`, `.connectionLost`; `CancellationError`.
     public init(_ url: String, configuration: ClientConfiguration = .init()) async throws {
         let eventLoop = try (configuration.eventLoops ?? .shared).next()
-        let sink = ReaderSink { [logger = configuration.logger] handle in
-            Caller(handle: handle, request: nil, logger: logger)
-        }
+        try configuration.check()
+        let handler = configuration.pingPongHandler
+        let pings = handler.map { _ in EventQueue() }
+        let sink = ReaderSink(pings: pings, makeCaller: configuration.makeCaller)
         inbox = sink.inbox
-        let dialled = try await Dial.open(url, configuration, eventLoop, sink, pings: .library)
+        readTimeout = configuration.readTimeout
+        isHeldBack = { [inbox] in inbox.isPaused || pings?.isPaused == true }
+        let answer: PingAnswer = handler == nil ? .library : .sink
+        let dialled = try await Dial.open(url, configuration, eventLoop, sink, pings: answer)
         caller = dialled.caller
         httpResponse = dialled.httpResponse
+        guard let handler, let pings else { return }
+        let run = ServiceRun(service: PingPongOnly(handler: handler), queue: pings, isHeldBack: isHeldBack)
+        Task(executorPreference: eventLoop) { await run.run() }
     }
 
     deinit { caller.handle.abort() }
@@ -41,7 +50,8 @@ public final class Client: WebSocketClient {
     ///
     /// - Throws: ``WebSocketError`` `.unexpectedMessageType` when it is binary, and it stays for the next
     ///   read; `.connectionClosed` or `.connectionLost` when all messages are read and the connection is
-    ///   over; `CancellationError`, and no message is lost.
+    ///   over; `.readTimedOut` after ``ClientConfiguration/readTimeout``, and the next read gets the next message;
+    ///   `CancellationError`, and no message is lost.
     public func readTextMessage() async throws -> String {
         guard case .text(let text) = try await read(fits: { if case .text = $0 { true } else { false } })
         else {
@@ -69,10 +79,11 @@ public final class Client: WebSocketClient {
     public var messages: Messages { Messages(client: self) }
 
     private func read(fits: (Message) -> Bool) async throws -> Message {
+        var deadline: ContinuousClock.Instant?
         while true {
             switch inbox.look(fits) {
             case .taken(let message, let mayResume):
-                if mayResume { caller.handle.resumeReading() }
+                if mayResume { caller.handle.resumeReading(unless: isHeldBack) }
                 return message
             case .unfit(let message):
                 let kind = if case .text = message { "text" } else { "binary" }
@@ -80,8 +91,12 @@ public final class Client: WebSocketClient {
             case .ended: throw caller.handle.closedError
             case .empty:
                 try Task.checkCancellation()
-                await inbox.wait()
+                if deadline == nil, let readTimeout { deadline = .now + readTimeout }
+                let wake = await inbox.waitForNext(deadline.map { $0 - .now })
                 try Task.checkCancellation()
+                guard wake != .timedOut else {
+                    throw WebSocketError(.readTimedOut, "no message came in \(readTimeout!)")
+                }
             }
         }
     }

@@ -11,6 +11,16 @@ public struct ClientConfiguration: ConnectionConfiguration, Sendable {
     /// oldest (RFC 6265 §5.4). A name or value with a control character or a semicolon is an error and nothing is
     /// sent, as is a `Cookie` field in ``customHeaders`` beside them. Default none.
     public var cookies: [Cookie] = []
+    /// How long a read of a ``Client`` waits for a message before it throws `.readTimedOut`; more than zero; nil,
+    /// the default, is as long as it takes. The connection stays as it is and no message is lost.
+    public var readTimeout: Duration?
+    /// How long a write waits for a peer that reads slowly before it throws `.writeTimedOut`; more than zero; nil,
+    /// the default, is as long as it takes. The message is queued by then and will be sent all the same if the
+    /// peer reads again: close the connection to give up on it.
+    public var writeTimeout: Duration?
+    /// Is told of pings and pongs instead of the library, which otherwise answers pings. ``Client`` only: the
+    /// service of an ``AsyncClient`` is told of them anyway.
+    public var pingPongHandler: (any PingPongService)?
     /// For name, TCP and upgrade of one attempt; negative means the default, 300 s. Zero is no limit.
     public var handShakeTimeout: Duration = defaultHandShakeTimeout
     public var limits = ConnectionLimits()
@@ -26,6 +36,21 @@ public struct ClientConfiguration: ConnectionConfiguration, Sendable {
 }
 
 extension ClientConfiguration {
+    /// Throws for a value out of range, naming it.
+    func check() throws(WebSocketError) {
+        try ConnectionLimits.check(
+            "readTimeout", readTimeout.map { $0 > .zero } ?? true, "it is not more than zero")
+        try ConnectionLimits.check(
+            "writeTimeout", writeTimeout.map { $0 > .zero } ?? true, "it is not more than zero")
+    }
+
+    /// Makes the caller of a connection that was dialled.
+    var makeCaller: (ConnectionHandle) -> Caller {
+        { [logger, writeTimeout] handle in
+            Caller(handle: handle, request: nil, logger: logger, writeTimeout: writeTimeout)
+        }
+    }
+
     /// Adds cookies to ``cookies``, such as those of an answer. One of the same name, domain and path takes the
     /// place of the old one, whose age it keeps; one that has ended only takes the old one away (RFC 6265 §5.3).
     public mutating func addCookies(_ cookies: [Cookie]) {

@@ -24,6 +24,7 @@ public final class Listener: Sendable {
     private let port: Int
     private let configuration: ListenerConfiguration
     private let state = Locked(State())
+    private let running = RunningServices()
 
     /// Checks the configuration and binds nothing.
     ///
@@ -44,7 +45,7 @@ public final class Listener: Sendable {
     ///
     /// - Throws: ``WebSocketError`` `.duplicatePath`, `.invalidConfiguration`.
     public func attach(_ service: some UpgradeService, at path: String = "/") throws(WebSocketError) {
-        try attach(Route(upgrade: service, logger: configuration.logger), at: path)
+        try attach(Route(upgrade: service, logger: configuration.logger, running: running), at: path)
     }
 
     /// The same for a closure that decides.
@@ -135,15 +136,18 @@ public final class Listener: Sendable {
         }
     }
 
-    /// Stops to accept, lets requests that are being decided finish, sends close 1001 to every connection,
-    /// waits for the closing handshakes, and drops what is left at the timeout.
+    /// Stops to accept, lets requests that are being decided and callbacks that were begun finish, sends close
+    /// 1001 to every connection, waits for the closing handshakes and for the last callbacks, and drops what is
+    /// left at the timeout. A callback that takes longer is not waited for; its `onClose` follows it.
     ///
     /// - Throws: ``WebSocketError`` `.invalidState` for a listener that was not started.
     public func gracefulStop(timeout: Duration = .seconds(30)) async throws(WebSocketError) {
+        let end = ContinuousClock.now + timeout
         try await stop(timeout: max(timeout, .milliseconds(1)))
+        await running.waitUntilNone(end - .now)
     }
 
-    /// Aborts every connection; each service still gets its `onClose`, with 1006.
+    /// Aborts every connection; each service still gets its `onClose`, with 1006, which is not waited for.
     ///
     /// - Throws: ``WebSocketError`` `.invalidState` for a listener that was not started.
     public func immediateStop() async throws(WebSocketError) {

@@ -39,6 +39,9 @@ public struct ConnectionLimits: Sendable, Hashable {
     public var idleTimeout: Duration
     /// Pings to a silent peer; nil turns them off. Default 60 s and 30 s.
     public var keepAlive: KeepAlive?
+    /// From our close frame until TCP is dropped without the peer's, where `close` says nothing else; negative
+    /// waits for ever, zero is an error. Default 60 s.
+    public var connectionClosureTimeout: Duration
     /// Bytes that may wait for a peer that reads slowly; at least 1. Default 16 MiB. Over it a write fails
     /// with `.backpressure` and nothing of it is sent; a message that finds nothing waiting may be larger.
     public var sendQueueLimit: Int
@@ -76,11 +79,25 @@ extension ConnectionConfiguration {
         get { limits.keepAlive }
         set { limits.keepAlive = newValue }
     }
+    /// See ``ConnectionLimits/connectionClosureTimeout``.
+    public var connectionClosureTimeout: Duration {
+        get { limits.connectionClosureTimeout }
+        set { limits.connectionClosureTimeout = newValue }
+    }
     /// See ``ConnectionLimits/sendQueueLimit``.
     public var sendQueueLimit: Int {
         get { limits.sendQueueLimit }
         set { limits.sendQueueLimit = newValue }
     }
+}
+
+/// Where a ``Service`` is called. An ``InlineService`` always runs on the event loop.
+public enum Dispatch: Sendable, Hashable {
+    /// On the connection's event loop: the fast way, for callbacks that compute little between suspensions.
+    case eventLoop
+    /// On Swift's global pool of threads, for callbacks that compute much. They still come one at a time and in
+    /// order.
+    case concurrent
 }
 
 /// Settings of the connections that an upgrade service accepts.
@@ -90,6 +107,11 @@ public struct ServiceConfiguration: ConnectionConfiguration, Sendable, Hashable 
     public var subProtocols: [String] = []
     /// Which web pages may connect. Default `.sameOrigin`.
     public var allowedOrigins: AllowedOrigins = .sameOrigin
+    /// Where callbacks of a ``Service`` run. Default `.eventLoop`.
+    public var dispatch: Dispatch = .eventLoop
+    /// A callback that holds the event loop for longer is logged as a warning, with its connection; more than
+    /// zero. What a callback waits for holds nothing up and does not count. nil, the default, measures nothing.
+    public var slowCallbackWarning: Duration?
     public var limits = ConnectionLimits()
 
     /// The defaults.

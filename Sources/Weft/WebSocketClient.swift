@@ -51,7 +51,7 @@ extension WebSocketClient {
     public func pong(_ data: [UInt8] = []) async throws { try await caller.pong(data) }
     /// See ``Caller/close(statusCode:reason:timeout:)``.
     public func close(
-        statusCode: CloseCode? = .normalClosure, reason: String? = nil, timeout: Duration = .seconds(60)
+        statusCode: CloseCode? = .normalClosure, reason: String? = nil, timeout: Duration? = nil
     ) async throws {
         try await caller.close(statusCode: statusCode, reason: reason, timeout: timeout)
     }

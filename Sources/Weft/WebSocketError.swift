@@ -31,6 +31,10 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
         public static let invalidHandshake = Code("invalidHandshake")
         /// The connection was not open in time.
         public static let handshakeTimedOut = Code("handshakeTimedOut")
+        /// No message came within `readTimeout`; the connection is as good as before.
+        public static let readTimedOut = Code("readTimedOut")
+        /// The peer did not read for `writeTimeout`; what was written is still queued.
+        public static let writeTimedOut = Code("writeTimedOut")
         /// The closing handshake was not complete in time; TCP has been dropped.
         public static let closeTimedOut = Code("closeTimedOut")
         /// Nobody listens at the server's address.

@@ -65,6 +65,21 @@ struct AsyncClientTests {
         }
     }
 
+    @Test("order: what a server sends at once, however much, waits for the client's onOpen", arguments: 1...5)
+    func floodBehindTheAnswer(round: Int) async throws {
+        let (text, count) = (String(repeating: "x", count: 1000), 1000)
+        let there = InlineRecorder { caller, event in
+            if event == .open { for _ in 0..<count { try caller.writeTextMessage(text) } }
+        }
+        try await serve(there) { listener in
+            let here = Recorder()
+            let client = try await AsyncClient(listener.url(), service: here)
+            let events = try await here.next(count + 1)
+            #expect(events == [.open] + [Event](repeating: .text(text), count: count))
+            withExtendedLifetime(client) {}
+        }
+    }
+
     @Test("A failed connect throws from init and the service is told nothing")
     func failedConnect() async throws {
         let here = Recorder { _, event in Issue.record("\(event)") }

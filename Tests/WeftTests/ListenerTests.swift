@@ -215,6 +215,133 @@ struct ListenerTests {
         }
     }
 
+    @Test("gracefulStop: a callback that was begun finishes and answers before the 1001")
+    func gracefulStopDuringCallback() async throws {
+        let (isCalled, mayGoOn) = (Channel<Void>(), Gate())
+        let service = Recorder { caller, event in
+            guard event == .text("question") else { return }
+            isCalled.send(())
+            await mayGoOn.pass()
+            try await caller.writeTextMessage("answer")
+        }
+        try await serve(service) { listener in
+            let peer = try await RawPeer.upgrade(listener.port, then: [.text("question")])
+            try await isCalled.next()
+            async let stop: Void = listener.gracefulStop()
+            while (try? await RawPeer.connect(listener.port)) != nil { await Task.yield() }
+            mayGoOn.open()
+            #expect(try await peer.readFrame() == .text("answer"))
+            #expect(try await peer.readFrame().closeCode == 1001)
+            try await peer.send(.close(1001))
+            try await stop
+            #expect(try await service.next(3) == [.open, .text("question"), .close(.goingAway, "")])
+        }
+    }
+
+    @Test("gracefulStop: waits for an onClose that takes its time")
+    func gracefulStopDuringOnClose() async throws {
+        let isEnding = Channel<Void>()
+        let (mayEnd, hasEnded) = (Gate(), Channel<String>())
+        let service = Recorder { _, event in
+            guard case .close = event else { return }
+            isEnding.send(())
+            await mayEnd.pass()
+            hasEnded.send("onClose")
+        }
+        try await serve(service) { listener in
+            let peer = try await RawPeer.upgrade(listener.port)
+            async let stop: Void = {
+                try await listener.gracefulStop()
+                hasEnded.send("gracefulStop")
+            }()
+            #expect(try await peer.readFrame().closeCode == 1001)
+            try await peer.send(.close(1001))
+            try await isEnding.next()
+            #expect(try await peer.readToEnd().isEmpty)
+            try await eventually { listener.connectionCount == 0 }
+            mayEnd.open()
+            #expect(try await hasEnded.next() == "onClose")
+            #expect(try await hasEnded.next() == "gracefulStop")
+            try await stop
+        }
+    }
+
+    @Test("gracefulStop: a callback that never ends is not waited for longer than the timeout")
+    func gracefulStopDuringEndlessCallback() async throws {
+        let never = Gate()
+        let service = Recorder { _, event in if event == .text("hang") { await never.pass() } }
+        try await serve(service) { listener in
+            let peer = try await RawPeer.upgrade(listener.port, then: [.text("hang")])
+            #expect(try await service.next(2) == [.open, .text("hang")])
+            let start = ContinuousClock.now
+            try await listener.gracefulStop(timeout: .milliseconds(80))
+            #expect(.now - start >= .milliseconds(80))
+            #expect(listener.connectionCount == 0)
+            #expect(try await peer.readToEnd().isEmpty)
+            never.open()
+            guard case .close(.abnormalClosure, _) = try await service.events.next() else {
+                throw RawFailure("no 1006")
+            }
+        }
+    }
+
+    @Test("gracefulStop: a cancelled task stops as gracefully as any other")
+    func gracefulStopCancelled() async throws {
+        let (isEnding, mayEnd) = (Channel<Void>(), Gate())
+        let hasEnded = Channel<String>()
+        let service = Recorder { _, event in
+            guard case .close = event else { return }
+            isEnding.send(())
+            await mayEnd.pass()
+            hasEnded.send("onClose")
+        }
+        try await serve(service) { listener in
+            let peer = try await RawPeer.upgrade(listener.port)
+            let stop = Task {
+                withUnsafeCurrentTask { $0?.cancel() }
+                try await listener.gracefulStop()
+                hasEnded.send("gracefulStop")
+            }
+            #expect(try await peer.readFrame().closeCode == 1001)
+            try await peer.send(.close(1001))
+            try await isEnding.next()
+            mayEnd.open()
+            #expect(try await hasEnded.next() == "onClose")
+            try await stop.value
+        }
+    }
+
+    @Test("gracefulStop: an inline service's connections are closed with 1001")
+    func gracefulStopInline() async throws {
+        let service = InlineRecorder()
+        try await serve(service) { listener in
+            let peer = try await RawPeer.upgrade(listener.port)
+            #expect(try await service.next(1) == [.open])
+            async let stop: Void = listener.gracefulStop()
+            #expect(try await peer.readFrame().closeCode == 1001)
+            try await peer.send(.close(1001))
+            try await stop
+            #expect(try await service.next(1) == [.close(.goingAway, "")])
+        }
+    }
+
+    @Test("immediateStop: a service whose callback is running gets onClose with 1006 when it has returned")
+    func immediateStopDuringCallback() async throws {
+        let mayGoOn = Gate()
+        let service = Recorder { _, event in if event == .open { await mayGoOn.pass() } }
+        try await serve(service) { listener in
+            let peer = try await RawPeer.upgrade(listener.port, then: [.text("kept")])
+            #expect(try await service.next(1) == [.open])
+            try await listener.immediateStop()
+            #expect(listener.connectionCount == 0)
+            mayGoOn.open()
+            var last = try await service.events.next()
+            while case .text = last { last = try await service.events.next() }
+            #expect(last == .close(.abnormalClosure, ""))
+            withExtendedLifetime(peer) {}
+        }
+    }
+
     @Test("immediateStop aborts every connection and each service gets onClose with 1006")
     func immediateStop() async throws {
         let service = Recorder()

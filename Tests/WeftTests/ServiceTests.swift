@@ -45,6 +45,18 @@ struct ServiceTests {
         #expect(log.withLock { $0 }.first == "open")
     }
 
+    @Test("order: what comes in one packet with the request, however much, waits for onOpen")
+    func floodBehindTheRequest() async throws {
+        let service = Recorder()
+        try await serve(service) { listener in
+            let text = String(repeating: "x", count: 1000)
+            let peer = try await RawPeer.upgrade(
+                listener.port, then: [Frame](repeating: .text(text), count: 450))
+            #expect(try await service.next(451) == [.open] + [Event](repeating: .text(text), count: 450))
+            withExtendedLifetime(peer) {}
+        }
+    }
+
     @Test("Callbacks of one connection come one at a time, those of different ones concurrently")
     func oneAtATime() async throws {
         let isMet = Gate()

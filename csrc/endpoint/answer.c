@@ -46,7 +46,7 @@ static weft_status open_connection(weft__answer *answer)
     answer->plan = NULL;
     weft__http_connection_hand_over(http);
     weft__connection_run(connection, weft__buffer_front(&http->input), weft__buffer_length(&http->input));
-    if (site->is_stopping) weft_connection_close(connection, WEFT_CLOSE_GOING_AWAY, "", 0, 1000);
+    if (site->is_stopping) weft__connection_stop(connection, 1000);
     weft_connection_release(connection);
     return WEFT_OK;
 }

@@ -137,6 +137,9 @@ void weft__connection_open_abort_mail(weft_loop *loop, weft__mail *mail);
 /** Frees the connection's hold on its service after the last callback has returned. */
 void weft__connection_say_farewell(weft__turn_end_hook *hook);
 
+/** The listener stops: 1001, by the service where it wants to. On the loop. */
+void weft__connection_stop(weft_connection *connection, uint32_t timeout_ms);
+
 /** Nothing more can be sent: other threads see it at once. */
 void weft__connection_stop_sending(weft_connection *connection);
 

@@ -287,3 +287,14 @@ weft_status weft_connection_close(weft_connection *connection, uint16_t code, co
     weft__turn_end(connection->loop);
     return status;
 }
+
+void weft__connection_stop(weft_connection *connection, uint32_t timeout_ms)
+{
+    const weft_service *service = &connection->plan->service;
+    if (!weft_connection_is_open(connection)) return;
+    if (service->on_stop) {
+        service->on_stop(connection->context, connection, timeout_ms);
+    } else {
+        weft_connection_close(connection, WEFT_CLOSE_GOING_AWAY, "", 0, timeout_ms);
+    }
+}

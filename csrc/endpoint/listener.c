@@ -164,7 +164,7 @@ static void stop_gently(weft__site *site, uint32_t timeout_ms)
     weft__link *connections = &site->host.connections;
     for (weft__link *link = connections->next; link != connections; link = next) {
         next = link->next;
-        weft_connection_close(connection_of(link), WEFT_CLOSE_GOING_AWAY, "", 0, timeout_ms);
+        weft__connection_stop(connection_of(link), timeout_ms);
     }
 }
 

@@ -44,6 +44,10 @@ typedef struct weft_service {
                      size_t length);
     /** `context` is used no more; called exactly once, also when `on_open` never was. Any loop's thread. */
     void (*on_release)(void *context);
+    /** The listener stops gently: NULL, the connection is closed with 1001 at once. Otherwise that is up to
+     * the service, once what it has begun is done; what is left after `timeout_ms` is dropped. Comes at most
+     * once for each weft_listener_stop, and not after a close frame. */
+    void (*on_stop)(void *context, weft_connection *connection, uint32_t timeout_ms);
 } weft_service;
 
 /** weft_service_init for a struct of `size` bytes, as the program knows it. */

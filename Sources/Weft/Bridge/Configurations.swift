@@ -22,6 +22,7 @@ extension ConnectionLimits {
         keepAlive = KeepAlive(
             interval: .milliseconds(defaults.keep_alive_interval_ms),
             timeout: .milliseconds(defaults.keep_alive_timeout_ms))
+        connectionClosureTimeout = .milliseconds(defaults.close_timeout_ms)
         sendQueueLimit = Int(defaults.send_queue_limit)
     }
 
@@ -32,6 +33,7 @@ extension ConnectionLimits {
         try Self.check("maxFragments", maxFragments, in: 1...Int(UInt32.max))
         try Self.check("sendQueueLimit", sendQueueLimit, in: 1...Int.max)
         try Self.check("idleTimeout", idleTimeout >= .zero, "it is negative")
+        try Self.check("connectionClosureTimeout", connectionClosureTimeout != .zero, "it is zero")
         if let keepAlive {
             try Self.check("keepAlive.interval", keepAlive.interval > .zero, "it is not more than zero")
             try Self.check("keepAlive.timeout", keepAlive.timeout > .zero, "it is not more than zero")
@@ -40,6 +42,7 @@ extension ConnectionLimits {
         config.max_message_size = UInt64(maxMessageSize)
         config.max_fragments = UInt32(maxFragments)
         config.send_queue_limit = UInt64(sendQueueLimit)
+        config.close_timeout_ms = connectionClosureTimeout.coreTimeout
         config.idle_timeout_ms = idleTimeout.coreMilliseconds
         config.keep_alive_interval_ms = keepAlive?.interval.coreMilliseconds ?? 0
         if let keepAlive { config.keep_alive_timeout_ms = keepAlive.timeout.coreMilliseconds }
@@ -55,6 +58,15 @@ extension ConnectionLimits {
 
     static func check(_ name: String, _ isGood: Bool, _ problem: String) throws(WebSocketError) {
         if !isGood { throw WebSocketError(.invalidConfiguration, "\(name): \(problem)") }
+    }
+}
+
+extension ServiceConfiguration {
+    /// Throws for a value out of range, naming it.
+    func check() throws(WebSocketError) {
+        let isPositive = slowCallbackWarning.map { $0 > .zero } ?? true
+        try ConnectionLimits.check("slowCallbackWarning", isPositive, "it is not more than zero")
+        _ = try limits.coreValue()
     }
 }
 

@@ -19,7 +19,7 @@ final class ConnectionHandle: Sendable {
         var ending: Ending?
         var isClosing = false
         var closeWaiters: [UnsafeContinuation<Void, Never>] = []
-        var writeWaiters: [UnsafeContinuation<Void, Never>] = []
+        var writeWaiters = Waiters()
     }
     private let state = Locked(State())
 
@@ -118,18 +118,26 @@ final class ConnectionHandle: Sendable {
     var isOverHighWater: Bool { bufferedAmount > ConnectionLimits.highWater }
 
     /// Returns when no more waits for the system than it should.
-    func waitUntilWritable() async throws(WebSocketError) {
-        await withUnsafeContinuation { continuation in
+    func waitUntilWritable(_ timeout: Duration?) async throws {
+        let id = state.withLock { $0.writeWaiters.nextID() }
+        let wake = await wait(for: timeout) { continuation in
             let isWaiting = state.withLock { state in
-                guard state.ending == nil else { return false }
-                state.writeWaiters.append(continuation)
+                guard state.ending == nil, !Task.isCancelled else { return false }
+                state.writeWaiters.add(continuation, id)
                 return true
             }
-            guard isWaiting else { return continuation.resume() }
             // Behind what was written: by then it may all have been sent, and then nobody else would tell.
-            if !eventLoop.post({ self.resumeWritersIfWritable() }) { resumeWriters() }
+            if isWaiting, !eventLoop.post({ self.resumeWritersIfWritable() }) { resumeWriters() }
+            return isWaiting
+        } leave: {
+            self.state.withLock { $0.writeWaiters.remove(id) }
         }
         if state.withLock({ $0.ending?.code == .abnormalClosure }) { throw closedError }
+        try Task.checkCancellation()
+        guard let timeout, wake == .timedOut else { return }
+        throw WebSocketError(
+            .writeTimedOut,
+            "the peer did not read for \(timeout): \(bufferedAmount) bytes wait, the message among them")
     }
 
     private func resumeWritersIfWritable() {
@@ -137,17 +145,13 @@ final class ConnectionHandle: Sendable {
     }
 
     func resumeWriters() {
-        let waiters = state.withLock { state in
-            defer { state.writeWaiters = [] }
-            return state.writeWaiters
-        }
-        for waiter in waiters { waiter.resume() }
+        state.withLock { $0.writeWaiters.removeAll() }.wake()
     }
 
     // MARK: Closing
 
-    /// Starts the closing handshake. A negative timeout waits for ever.
-    func close(_ code: CloseCode?, _ reason: String, _ timeout: Duration) throws(WebSocketError) {
+    /// Starts the closing handshake. A negative timeout waits for ever; nil: as long as the settings say.
+    func close(_ code: CloseCode?, _ reason: String, _ timeout: Duration?) throws(WebSocketError) {
         guard code.map(\.isSendable) ?? true else {
             throw WebSocketError(.invalidConfiguration, "close code \(code!) is reserved or out of range")
         }
@@ -159,7 +163,7 @@ final class ConnectionHandle: Sendable {
         guard code != nil || reason.isEmpty else {
             throw WebSocketError(.invalidConfiguration, "a close reason needs a close code")
         }
-        let milliseconds = timeout < .zero ? UInt32.max : max(timeout.coreMilliseconds, 1)
+        let milliseconds = timeout.map { max($0.coreTimeout, 1) } ?? 0
         state.withLock { $0.isClosing = true }  // before the core's timeout can come
         let status = reason.withView { view in
             weft_connection_close(pointer, code?.rawValue ?? 0, view.bytes, view.length, milliseconds)
@@ -188,16 +192,17 @@ final class ConnectionHandle: Sendable {
 
     /// Wakes everybody, once. Inside `on_close`.
     func finish(_ ending: Ending) {
-        let waiters = state.withLock { state in
+        let (closers, writers) = state.withLock { state in
             state.ending = ending
-            defer {
-                state.closeWaiters = []
-                state.writeWaiters = []
-            }
-            return state.closeWaiters + state.writeWaiters
+            defer { state.closeWaiters = [] }
+            return (state.closeWaiters, state.writeWaiters.removeAll())
         }
-        for waiter in waiters { waiter.resume() }
+        for closer in closers { closer.resume() }
+        writers.wake()
     }
+
+    /// Closes because the listener stops. One that is closing already goes on doing so.
+    func stop(_ timeout: Duration) { try? close(.goingAway, "", timeout) }
 
     func abort() { weft_connection_abort(pointer) }
 
@@ -208,8 +213,11 @@ final class ConnectionHandle: Sendable {
         onLoop { weft_connection_fail($0, "the service failed") }
     }
 
-    func resumeReading() {
-        onLoop { weft_connection_resume($0) }
+    /// Reads on, unless something else still holds the peer back by then.
+    func resumeReading(unless isHeldBack: @escaping @Sendable () -> Bool = { false }) {
+        onLoop { connection in
+            if !isHeldBack() { weft_connection_resume(connection) }
+        }
     }
 
     private func onLoop(_ body: @escaping @Sendable (OpaquePointer) -> Void) {

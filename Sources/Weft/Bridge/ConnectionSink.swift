@@ -20,6 +20,7 @@ class ConnectionSink {
     func receivedPong(_ data: [UInt8], _ connection: OpaquePointer) {}
     func idled() {}
     func failed(_ error: WebSocketError) {}
+    func stopping(_ timeout: Duration) { caller.handle.stop(timeout) }
     func closed(_ ending: Ending, _ connection: OpaquePointer) {}
     func released() {}
 
@@ -83,6 +84,9 @@ extension ConnectionSink {
         service.on_close = { context, connection, code, reason, length in
             let bytes = UnsafeRawBufferPointer(start: reason, count: length)
             sink(context).close(code, String(decoding: bytes, as: UTF8.self), connection!)
+        }
+        service.on_stop = { context, _, milliseconds in
+            sink(context).stopping(.milliseconds(milliseconds))
         }
         service.on_release = { context in
             Unmanaged<ConnectionSink>.fromOpaque(context!).takeRetainedValue().released()

@@ -7,6 +7,8 @@ enum ServiceEvent: Sendable {
     case pong([UInt8])
     case idle
     case failure(WebSocketError)
+    /// The listener stops; the connection is to be closed within this time.
+    case stop(Duration)
     case close(CloseCode, String)
     /// Nothing follows; the connection may never have opened.
     case end
@@ -15,7 +17,7 @@ enum ServiceEvent: Sendable {
     var isOfPeer: Bool {
         switch self {
         case .text, .binary, .ping, .pong, .idle: true
-        case .open, .failure, .close, .end: false
+        case .open, .failure, .stop, .close, .end: false
         }
     }
 
@@ -66,6 +68,9 @@ final class EventQueue: Sendable {
             return state.isPaused
         }
     }
+
+    /// True while the connection waits for the task.
+    var isPaused: Bool { state.withLock { $0.isPaused } }
 
     /// Resumes at the next event, or at once when there is one.
     func resumeAtNext(_ continuation: UnsafeContinuation<Void, Never>) {

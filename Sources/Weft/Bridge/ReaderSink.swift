@@ -1,8 +1,16 @@
 internal import CWeft
 
-/// Keeps a client's messages for its reads. Pings are the library's.
+/// Keeps a client's messages for its reads. Pings are the library's, or go to a queue of their own.
 final class ReaderSink: ConnectionSink {
     let inbox = Inbox()
+    private let pings: EventQueue?
+
+    init(pings: EventQueue?, makeCaller: @escaping (ConnectionHandle) -> Caller) {
+        self.pings = pings
+        super.init(makeCaller: makeCaller)
+    }
+
+    override func opened() { _ = pings?.append(.open(caller)) }
 
     override func received(
         _ type: weft_message_type, _ bytes: UnsafeBufferPointer<UInt8>, _ connection: OpaquePointer
@@ -11,7 +19,20 @@ final class ReaderSink: ConnectionSink {
         if inbox.append(message) { weft_connection_pause(connection) }
     }
 
+    override func receivedPing(_ data: [UInt8], _ connection: OpaquePointer) {
+        append(.ping(data), of: connection)
+    }
+
+    override func receivedPong(_ data: [UInt8], _ connection: OpaquePointer) {
+        append(.pong(data), of: connection)
+    }
+
+    private func append(_ event: ServiceEvent, of connection: OpaquePointer) {
+        if pings?.append(event) == true { weft_connection_pause(connection) }
+    }
+
     override func closed(_ ending: Ending, _ connection: OpaquePointer) { inbox.end() }
+    override func released() { _ = pings?.append(.end) }
 }
 
 /// Messages that nobody has read yet, and those who wait to read.
@@ -26,16 +47,10 @@ final class Inbox: Sendable {
         var bytes = 0
         var isPaused = false
         var hasEnded = false
-        var nextWaiter: UInt64 = 0
-        var waiters: [UInt64: UnsafeContinuation<Void, Never>] = [:]
+        var waiters = Waiters()
 
         var isEmpty: Bool { first == messages.count }
         var isOverBound: Bool { bytes > Inbox.byteBound || messages.count - first > Inbox.countBound }
-
-        mutating func takeWaiters() -> [UnsafeContinuation<Void, Never>] {
-            defer { waiters = [:] }
-            return Array(waiters.values)
-        }
 
         mutating func takeFirst() -> Message {
             var message = Message.binary([])
@@ -68,9 +83,9 @@ final class Inbox: Sendable {
             state.bytes += message.byteCount
             let mustPause = state.isOverBound && !state.isPaused
             if mustPause { state.isPaused = true }
-            return (state.takeWaiters(), mustPause)
+            return (state.waiters.removeAll(), mustPause)
         }
-        for waiter in waiters { waiter.resume() }
+        waiters.wake()
         return mustPause
     }
 
@@ -78,9 +93,9 @@ final class Inbox: Sendable {
     func end() {
         let waiters = state.withLock { state in
             state.hasEnded = true
-            return state.takeWaiters()
+            return state.waiters.removeAll()
         }
-        for waiter in waiters { waiter.resume() }
+        waiters.wake()
     }
 
     /// Takes the first message if it fits.
@@ -95,25 +110,22 @@ final class Inbox: Sendable {
         }
     }
 
-    /// Returns when there may be something to look at, or the task is cancelled.
-    func wait() async {
-        let id = state.withLock { state in
-            state.nextWaiter += 1
-            return state.nextWaiter
-        }
-        await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                let isWaiting = state.withLock { state in
-                    guard state.isEmpty, !state.hasEnded, !Task.isCancelled else { return false }
-                    state.waiters[id] = continuation
-                    return true
-                }
-                if !isWaiting { continuation.resume() }
+    /// Returns when there may be something to look at.
+    func waitForNext(_ timeout: Duration?) async -> Wake {
+        let id = state.withLock { $0.waiters.nextID() }
+        return await wait(for: timeout) { continuation in
+            state.withLock { state in
+                guard state.isEmpty, !state.hasEnded, !Task.isCancelled else { return false }
+                state.waiters.add(continuation, id)
+                return true
             }
-        } onCancel: {
-            state.withLock { $0.waiters.removeValue(forKey: id) }?.resume()
+        } leave: {
+            self.state.withLock { $0.waiters.remove(id) }
         }
     }
+
+    /// True while the connection waits for a read.
+    var isPaused: Bool { state.withLock { $0.isPaused } }
 }
 
 extension Message {

@@ -9,18 +9,24 @@ final class Route: Sendable {
     let http: (any HTTPService)?
     let logger: Logger?
 
-    init(upgrade: any UpgradeService, logger: Logger?) throws(WebSocketError) {
+    private let running: RunningServices
+
+    init(
+        upgrade: any UpgradeService, logger: Logger?, running: RunningServices
+    ) throws(WebSocketError) {
         self.upgrade = upgrade
+        self.running = running
         self.logger = logger
         configuration = upgrade.configuration
         http = nil
-        _ = try configuration.limits.coreValue()
+        try configuration.check()
     }
 
     init(http: any HTTPService, logger: Logger?) {
         self.http = http
         self.logger = logger
         configuration = ServiceConfiguration()
+        running = RunningServices()
         upgrade = nil
     }
 
@@ -67,7 +73,7 @@ final class Route: Sendable {
     /// One task decides and then, for an asynchronous service, is the connection's life.
     private func decide(_ pending: PendingRequest) {
         let request = pending.upgradeRequest
-        Task(executorPreference: pending.eventLoop) { [self] in
+        Task(executorPreference: configuration.dispatch == .eventLoop ? pending.eventLoop : nil) { [self] in
             do {
                 let decision = try await upgrade!.get(request)
                 try await open(decision, request, pending)
@@ -84,14 +90,30 @@ final class Route: Sendable {
         let makeCaller = { [logger] handle in Caller(handle: handle, request: request, logger: logger) }
         switch decision.kind {
         case .inline(let service):
-            let sink = InlineSink(service: service, makeCaller: makeCaller)
+            let sink = InlineSink(service: watched(service, on: pending.eventLoop), makeCaller: makeCaller)
             try pending.accept(sink, configuration, subprotocol: subprotocol, headers: decision.headers)
         case .asynchronous(let service):
             let sink = TaskSink(makeCaller: makeCaller)
-            let run = ServiceRun(service: service, queue: sink.queue)
+            running.began()
+            defer { running.ended() }
+            let queue = sink.queue
             try pending.accept(sink, configuration, subprotocol: subprotocol, headers: decision.headers)
-            await run.run()
+            await run(service, queue, on: pending.eventLoop)
         }
+    }
+
+    private func run(_ service: any Service, _ queue: EventQueue, on eventLoop: EventLoop) async {
+        guard let limit = configuration.slowCallbackWarning, configuration.dispatch == .eventLoop else {
+            return await ServiceRun(service: service, queue: queue).run()
+        }
+        let watch = CallbackWatch(eventLoop, limit: limit)
+        let watched = WatchedService(service: service, watch: watch)
+        await withTaskExecutorPreference(watch) { await ServiceRun(service: watched, queue: queue).run() }
+    }
+
+    private func watched(_ service: any InlineService, on eventLoop: EventLoop) -> any InlineService {
+        guard let limit = configuration.slowCallbackWarning else { return service }
+        return WatchedInlineService(service: service, watch: CallbackWatch(eventLoop, limit: limit))
     }
 
     /// RFC 6455 §4.2.2: the first of the client's list that we speak.

@@ -66,4 +66,7 @@ extension Duration {
         let partial = (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
         return UInt32(seconds * 1000 + partial)
     }
+
+    /// The same for a timeout that waits for ever when it is negative.
+    var coreTimeout: UInt32 { self < .zero ? UInt32.max : coreMilliseconds }
 }

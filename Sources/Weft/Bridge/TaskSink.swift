@@ -30,6 +30,7 @@ final class TaskSink: ConnectionSink {
     }
 
     override func idled() { append(.idle) }
+    override func stopping(_ timeout: Duration) { append(.stop(timeout)) }
     override func failed(_ error: WebSocketError) { append(.failure(error)) }
 
     override func closed(_ ending: Ending, _ connection: OpaquePointer) {
@@ -40,10 +41,12 @@ final class TaskSink: ConnectionSink {
     override func released() { append(.end) }
 }
 
-/// The life of a connection as its service sees it: runs as one task, on the connection's loop.
+/// The life of a connection as its service sees it: runs as one task.
 struct ServiceRun {
     let service: any Service
     let queue: EventQueue
+    /// True while something beside the queue holds the peer back.
+    var isHeldBack: @Sendable () -> Bool = { false }
 
     /// Every suspension costs more than handling a small message does, so there is one only when nothing
     /// waits.
@@ -52,7 +55,9 @@ struct ServiceRun {
         var caller: Caller!
         var thrown: (any Error)?
         while true {
-            if queue.take(into: &batch) { caller.handle.resumeReading() }
+            let mayReadOn = queue.take(into: &batch)
+            if caller == nil, case .open(let opened) = batch.first { caller = opened }
+            if mayReadOn { caller.handle.resumeReading(unless: isHeldBack) }
             if batch.isEmpty { await withUnsafeContinuation { queue.resumeAtNext($0) } }
             for index in batch.indices {
                 var event = ServiceEvent.end
@@ -69,9 +74,8 @@ struct ServiceRun {
                     case .failure(let error) where error.code == .callbackFailed: break  // told below
                     case .failure(let error): await service.onError(caller, error)
                     case .close(let code, let reason): await close(caller, code, reason)
-                    case .open(let opened):
-                        caller = opened
-                        try await service.onOpen(opened)
+                    case .stop(let timeout): caller.handle.stop(timeout)
+                    case .open: try await service.onOpen(caller)
                     case .end: return
                     }
                 } catch {

@@ -1,4 +1,5 @@
 import Testing
+import Weft
 
 /// Hands values from callbacks to a test, which waits for them. Waiting ends when the test's time is over.
 final class Channel<Element: Sendable>: Sendable {
@@ -38,6 +39,17 @@ func failure<Failure: Error>(
     _ type: Failure.Type, sourceLocation: SourceLocation = #_sourceLocation, _ call: () async throws -> Void
 ) async throws -> Failure {
     try #require(await #expect(throws: type, sourceLocation: sourceLocation) { try await call() })
+}
+
+/// Reads until a message is in time.
+func patiently<Result>(_ read: () async throws -> Result) async throws -> Result {
+    while true {
+        do {
+            return try await read()
+        } catch let error as WebSocketError {
+            guard error.code == .readTimedOut else { throw error }
+        }
+    }
 }
 
 /// Looks whether an object still lives.

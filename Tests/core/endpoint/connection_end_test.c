@@ -450,6 +450,65 @@ static void test_a_closed_loop_ends_its_connections(void **state)
     world_clear(&world);
 }
 
+/* -- the listener stops -------------------------------------------------------------------------- */
+
+static void say_last_words(void *context, weft_connection *connection, uint32_t timeout_ms)
+{
+    (void)context;
+    assert_int_equal(timeout_ms, 60000);
+    assert_true(weft_connection_is_open(connection));
+    assert_int_equal(weft_connection_send(connection, WEFT_TEXT, (const uint8_t *)"last words", 10), WEFT_OK);
+    assert_int_equal(weft_connection_close(connection, 1001, "bye", 3, timeout_ms), WEFT_OK);
+}
+
+static void test_a_service_may_close_by_itself_when_the_listener_stops(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.service.on_stop = say_last_words;
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    world_await(&world, OPEN, 1);
+    weft_listener_stop(world.listener, 60000);
+    peer_expect_text(peer, "last words");
+    peer_expect_frame(peer, FIN | CLOSE,
+                      "\x03\xe9"
+                      "bye",
+                      5);
+    peer_send_close(peer, 1001);
+    peer_expect_end(peer);
+    close(peer);
+    world_await(&world, STOPPED, 1);
+    world_expect_story(&world, "uocrxs");
+    assert_int_equal(world.close_code, 1001);
+    world_end(&world);
+}
+
+static void ignore_stop(void *context, weft_connection *connection, uint32_t timeout_ms)
+{
+    (void)context;
+    (void)connection;
+    assert_int_equal(timeout_ms, 50);
+}
+
+static void test_a_service_that_does_not_close_is_dropped_at_the_timeout_of_the_stop(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.service.on_stop = ignore_stop;
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    world_await(&world, OPEN, 1);
+    weft_listener_stop(world.listener, 50);
+    world_await(&world, STOPPED, 1);
+    world_expect_story(&world, "uocrxs");
+    assert_int_equal(world.close_code, 1006);
+    close(peer);
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -471,6 +530,8 @@ int main(void)
         cmocka_unit_test(test_a_held_close_is_answered_after_a_second),
         cmocka_unit_test(test_holding_elsewhere_has_no_effect),
         cmocka_unit_test(test_a_closed_loop_ends_its_connections),
+        cmocka_unit_test(test_a_service_may_close_by_itself_when_the_listener_stops),
+        cmocka_unit_test(test_a_service_that_does_not_close_is_dropped_at_the_timeout_of_the_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
