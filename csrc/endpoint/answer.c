@@ -26,7 +26,7 @@ struct weft__answer {
 static weft_status open_connection(weft__answer *answer)
 {
     weft__http_connection *http = answer->request->connection;
-    weft__site *site = http->site;
+    weft__site *site = answer->request->site;
     weft__connection_start start = {
         .plan = answer->plan,
         .context = answer->context,
@@ -45,6 +45,7 @@ static weft_status open_connection(weft__answer *answer)
 
     answer->plan = NULL;
     weft__http_connection_hand_over(http);
+    weft__site_move_connection(http->site, site);
     weft__connection_run(connection, weft__buffer_front(&http->input), weft__buffer_length(&http->input));
     if (site->is_stopping) weft__connection_stop(connection, 1000);
     weft_connection_release(connection);

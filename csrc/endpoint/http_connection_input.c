@@ -45,10 +45,13 @@ static void await_body(weft__http_connection *connection, weft_request *request)
 static void begin(weft__http_connection *connection, weft_request *request)
 {
     weft__problem problem;
-    if (connection->is_refused) {
-        weft__problem_set(&problem, 503, "the server has as many connections as it takes");
-        weft__http_connection_refuse(connection, request, &problem);
-    } else if (weft__request_route(request, &problem) != WEFT_OK) {
+    weft_status status =
+        connection->is_refused
+            ? weft__problem_set(&problem, 503, "the server has as many connections as it takes")
+            : weft__request_route(request, &problem);
+    if (status == WEFT_ENOMEM) {
+        weft__http_connection_abort(connection);
+    } else if (status != WEFT_OK) {
         weft__http_connection_refuse(connection, request, &problem);
     } else if (has_body(&request->head)) {
         await_body(connection, request);

@@ -2,43 +2,32 @@
 #define WEFT_ENDPOINT_LISTENER_H
 
 #include "endpoint/router.h"
+#include "endpoint/site.h"
 #include "http/head.h"
-#include "net/acceptor.h"
-
-/** The part of a listener that lives on one loop. */
-typedef struct weft__site {
-    weft_listener *listener;
-    weft_loop *loop;
-    int socket;    /* until the acceptor takes it */
-    bool is_alive; /* holds the listener */
-    bool is_stopping;
-    weft__acceptor *acceptor;
-    weft__link streams; /* weft__http_connection.link */
-    weft__connection_host host;
-    weft__timer deadline; /* of a graceful stop */
-    weft__loop_member member;
-
-    /* any thread */
-    _Atomic uint32_t stop_timeout_ms; /* the shortest asked for */
-    atomic_bool stop_is_posted;
-    weft__mail stop_mail; /* a part of the site, so that stopping needs no memory */
-} weft__site;
 
 struct weft_listener {
     /* fixed after open */
     weft_listener_config config; /* strings point into the fields below */
-    char *server;                /* closed by a NUL, or NULL */
+    char *server;                /* closed by a NUL, or NULL; the owner's where there is one */
     weft__endpoint_address address;
     weft__head_limits head_limits;
     bool owns_loops;
+    weft_listener *owner; /* whose port this one shares, held; NULL: the port is its own */
+    weft__router *router; /* of the port */
 
     /* any thread */
     _Atomic size_t holders;
     _Atomic size_t open_sites;
     atomic_bool is_stop_asked;
-    _Atomic size_t starved_sites; /* where connections wait to be accepted */
-    _Atomic uint64_t connections;
-    weft__router router;
+    _Atomic size_t starved_sites;      /* where connections wait to be accepted */
+    _Atomic uint64_t connections;      /* of this listener */
+    _Atomic uint64_t port_connections; /* of all that share its port */
+    weft__router own_router;
+    weft__route_group routes;
+
+    weft__mutex *sharers_mutex;
+    weft__link sharers;     /* weft_listener.sharer_link, under the lock */
+    weft__link sharer_link; /* of the owner, under its lock */
 
     size_t site_count;
     weft__site sites[];
@@ -47,7 +36,16 @@ struct weft_listener {
 void weft__listener_retain(weft_listener *listener);
 void weft__listener_release(weft_listener *listener);
 
-/** A request or connection has gone from its site; `was_counted` where it stood under max_connections. */
-void weft__site_leave(weft__site *site, bool was_counted);
+/** The one whose port it is. */
+static inline weft_listener *weft__listener_of_port(weft_listener *listener)
+{
+    return listener->owner ? listener->owner : listener;
+}
+
+/** A listener on another's port gives its paths back before its connections have ended; twice is fine. */
+void weft__listener_withdraw(weft_listener *listener);
+
+/** One site fewer; with the last one the listener has ended. */
+void weft__listener_site_ended(weft_listener *listener);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/allocator.h"
 #include "http/origin.h"
+#include "http/path.h"
 #include "http/upgrade.h"
 
 #include <string.h>
@@ -34,6 +35,7 @@ weft_request *weft__request_new(weft__http_connection *connection, weft__head *h
     }
     weft__listener_retain(request->listener);
     weft__loop_retain(request->loop);
+    weft__link_init(&request->site_link);
     weft__list_append(&connection->requests, &request->link);
     connection->request_count++;
     return request;
@@ -50,6 +52,8 @@ void weft__request_release(weft_request *request)
     weft_listener *listener = request->listener;
     weft__head_clear(&request->head);
     weft__buffer_clear(&request->body);
+    weft__fields_clear(&request->parameters);
+    weft__buffer_clear(&request->parameter_text);
     weft__attached_route_release(request->route);
     weft__loop_release(request->loop);
     weft__free(request);
@@ -60,12 +64,14 @@ void weft__request_leave(weft_request *request)
 {
     weft__answer *unsent = request->answer;
     weft__link_remove(&request->link);
+    weft__link_remove(&request->site_link);
     request->connection->request_count--;
     request->connection = NULL;
     request->answer = NULL;
     request->state = WEFT__REQUEST_OVER;
-    weft__request_release(request);
     if (unsent) weft__answer_discard(unsent);
+    if (request->site) weft__site_settle(request->site);
+    weft__request_release(request);
 }
 
 void weft__request_hand_over(weft_request *request)
@@ -141,14 +147,51 @@ static weft_status route_plain(weft_request *request, weft__problem *problem)
     return check_expectations(request, problem);
 }
 
+/* What the pattern's parameters stand for; a rest goes to the end of the path. */
+static weft_status read_parameters(weft_request *request)
+{
+    weft_string pattern = weft__string(request->route->path), path = request->head.path;
+    if (!memchr(pattern.bytes, '{', pattern.length)) return WEFT_OK;
+    char *room = (char *)weft__buffer_reserve(&request->parameter_text, path.length, SIZE_MAX);
+    if (!room) return WEFT_ENOMEM;
+    const char *end = path.bytes + path.length;
+    weft_string part, value, name;
+    while (weft__path_next(&pattern, &part) && weft__path_next(&path, &value)) {
+        weft__pattern_kind kind = weft__pattern_segment(part, &name);
+        if (kind == WEFT__PATTERN_LITERAL) continue;
+        if (kind == WEFT__PATTERN_REST) value.length = (size_t)(end - value.bytes);
+        size_t length = weft__path_decode(room, value);
+        weft_status status = weft__fields_add(&request->parameters, name, (weft_string){room, length});
+        if (status != WEFT_OK) return status;
+        room += length;
+    }
+    return WEFT_OK;
+}
+
+/* The route's listener may be one that shares the port. */
+static void move_to_listener(weft_request *request, weft_listener *listener)
+{
+    weft__http_connection *connection = request->connection;
+    weft__listener_retain(listener);
+    weft__listener_release(request->listener);
+    request->listener = listener;
+    request->site = &listener->sites[connection->site - connection->listener->sites];
+    weft__list_append(&request->site->requests, &request->site_link);
+}
+
 weft_status weft__request_route(weft_request *request, weft__problem *problem)
 {
     const weft__head *head = &request->head;
-    request->route = weft__router_find(&request->listener->router, head->path);
-    if (!request->route) return weft__problem_set(problem, 404, "nothing is attached at this path");
-    if (request->route->route.on_upgrade && weft__upgrade_is_asked(head)) {
-        return route_upgrade(request, problem);
+    if (!weft__path_is_well_formed(head->path)) {
+        return weft__problem_set(problem, 400, "the path has a percent sign without two hexadecimal digits");
     }
+    bool asks_for_upgrade = weft__upgrade_is_asked(head);
+    request->route = weft__router_find(request->listener->router, head->path, asks_for_upgrade);
+    if (!request->route) return weft__problem_set(problem, 404, "nothing is attached at this path");
+    move_to_listener(request, request->route->listener);
+    weft_status status = read_parameters(request);
+    if (status != WEFT_OK) return status;
+    if (request->route->route.on_upgrade && asks_for_upgrade) return route_upgrade(request, problem);
     return route_plain(request, problem);
 }
 
@@ -189,6 +232,21 @@ weft_string weft_request_field(const weft_request *request, const char *name)
 {
     const weft_field *field = weft__fields_find(&request->head.fields, name);
     return field ? field->value : (weft_string){0};
+}
+
+const weft_field *weft_request_path_parameters(const weft_request *request, size_t *count)
+{
+    *count = request->parameters.count;
+    return request->parameters.items;
+}
+
+weft_string weft_request_path_parameter(const weft_request *request, const char *name)
+{
+    for (size_t i = 0; i < request->parameters.count; i++) {
+        const weft_field *parameter = &request->parameters.items[i];
+        if (weft__string_equals(parameter->name, name)) return parameter->value;
+    }
+    return (weft_string){0};
 }
 
 weft_string weft_request_body(const weft_request *request)

@@ -25,6 +25,8 @@ struct weft_request {
     weft__endpoint_address remote_address;
     weft__endpoint_address local_address;
     weft__attached_route *route;
+    weft__fields parameters; /* of the path, decoded into `parameter_text` */
+    weft__buffer parameter_text;
 
     _Atomic size_t holders; /* the stream's list, and the application while it decides */
     weft__mail drop_mail;   /* a part of the handle, so that letting go needs no memory */
@@ -35,6 +37,8 @@ struct weft_request {
     weft__http_connection *connection; /* NULL once over */
     weft__link link;                   /* of the connection's requests */
     weft__answer *answer;              /* while ANSWERED */
+    weft__site *site;                  /* of the route's listener; NULL without a route */
+    weft__link site_link;
 
     char text[]; /* the head as it arrived */
 };
@@ -51,7 +55,7 @@ weft_request *weft__request_new(weft__http_connection *connection, weft__head *h
 void weft__request_retain(weft_request *request);
 void weft__request_release(weft_request *request);
 
-/** Finds who answers. WEFT_EHTTP with `problem` filled when it is the library that refuses. */
+/** Finds who answers. WEFT_EHTTP with `problem` filled when it is the library that refuses; WEFT_ENOMEM. */
 weft_status weft__request_route(weft_request *request, weft__problem *problem);
 
 /** Calls the route's callback; the application holds the request from then on. */

@@ -121,18 +121,59 @@ WEFT_API uint16_t weft_listener_port(const weft_listener *listener);
 /** The numeric address, closed by a NUL; borrowed for the listener's life. Thread: any. */
 WEFT_API const char *weft_listener_host(const weft_listener *listener);
 
-/** Open connections, those in their HTTP phase included. Thread: any. */
+/** Open connections, those in their HTTP phase included, which belong to the listener that owns the port.
+ *  Thread: any. */
 WEFT_API size_t weft_listener_connection_count(const weft_listener *listener);
 
 /**
- * Puts a route at a path, which begins with '/' and is compared exactly, or at "*", which takes every path
- * that no other route has. Copies `route` and `path`. WEFT_EDUPLICATE when the path has one, WEFT_EINVAL for
- * an ill-formed path or route, WEFT_ENOMEM; then on_release is not called. Thread: any.
+ * A second set of routes on the port of `owner`, or of the listener whose port that one shares. Of `config`
+ * it takes `routes`, `context` and `on_closed`; everything else is the owner's. The routes of both live side
+ * by side; a path that either has is WEFT_EDUPLICATE for the other. Stopping it takes its routes away and
+ * ends its own connections and requests alone; stopping the owner stops it too, with the same timeout.
+ * WEFT_ESTATE when the owner is being stopped, WEFT_EDUPLICATE, WEFT_EINVAL, WEFT_ENOMEM, WEFT_ECLOSED (the
+ * loops are closed), as for weft_listener_open with `detail`. Thread: any.
+ */
+WEFT_API weft_status weft_listener_share(weft_listener **out, weft_listener *owner,
+                                         const weft_listener_config *config, char *detail,
+                                         size_t detail_size);
+
+/**
+ * What is wrong with a path that a route is to live at; NULL when nothing is. Static. A path is `/` and
+ * segments between slashes. A segment is literal, `{name}` (a parameter: one segment that is not empty) or,
+ * at the end,
+ * `{name*}` (the rest, slashes included; may be empty); names differ. "*" takes every path that no other
+ * does.
+ *
+ * Requests are matched segment by segment and percent-decoded, so `%2F` never separates and `/caf%C3%A9` is
+ * `/café`; nothing else is normalised: letters, dot segments and empty segments, as behind a closing slash,
+ * are compared as they are. In each segment a literal goes before a parameter and that before a rest; where
+ * the better one leads nowhere, the next is tried. The path decides first, then whether the request asks for
+ * an upgrade. Thread: any.
+ */
+WEFT_API const char *weft_path_pattern_problem(const char *pattern);
+
+/**
+ * Writes what such a path has in common with those that are the same path with other names or escapes, closed
+ * by a NUL: at most three bytes for each one of the pattern. WEFT_EINVAL for an ill-formed path or too small
+ * a `size`, WEFT_ENOMEM. Thread: any.
+ */
+WEFT_API weft_status weft_path_pattern_shape(const char *pattern, char *out, size_t size);
+
+/**
+ * Puts a route at a path (see weft_path_pattern_problem). Copies `route` and `path`. A route with on_upgrade
+ * alone and one with on_request alone may live at one path. WEFT_EDUPLICATE when the path is taken,
+ * WEFT_EINVAL for an ill-formed path or route, WEFT_ESTATE when the listener has ended, WEFT_ENOMEM; then
+ * on_release is not called. Thread: any.
  */
 WEFT_API weft_status weft_listener_attach(weft_listener *listener, const char *path, const weft_route *route);
 
-/** Takes the route away: new requests get 404, open connections go on. WEFT_ENOTATTACHED. Thread: any. */
+/** Takes away what this listener has at the path: new requests get 404, open connections go on.
+ *  WEFT_ENOTATTACHED. Thread: any. */
 WEFT_API weft_status weft_listener_detach(weft_listener *listener, const char *path);
+
+/** The same for the route with that `context` alone, where two live at the path. */
+WEFT_API weft_status weft_listener_detach_context(weft_listener *listener, const char *path,
+                                                  const void *context);
 
 /**
  * Ends the listener: accepts no more, lets requests that are being decided finish, sends close 1001 to every
@@ -158,6 +199,13 @@ WEFT_API const weft_field *weft_request_fields(const weft_request *request, size
 
 /** The first field of that name in any case; `bytes` NULL when absent. */
 WEFT_API weft_string weft_request_field(const weft_request *request, const char *name);
+
+/** What a parameter of the route's path stands for, percent-decoded; `bytes` NULL when it has none of that
+ * name. May hold any byte, also a NUL and slashes. */
+WEFT_API weft_string weft_request_path_parameter(const weft_request *request, const char *name);
+
+/** All of them, in the order of the path. */
+WEFT_API const weft_field *weft_request_path_parameters(const weft_request *request, size_t *count);
 
 /** The body, whole and without its chunked coding; empty without one. */
 WEFT_API weft_string weft_request_body(const weft_request *request);

@@ -167,6 +167,62 @@ static void test_an_upgrade_request_has_no_body(void **state)
     world_end(&world);
 }
 
+/* -- parameters of the path ------------------------------------------------------------------------ */
+
+static void tell_parameters(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)world;
+    (void)connection;
+    char told[256] = "";
+    size_t count;
+    const weft_field *parameters = weft_request_path_parameters(request, &count);
+    for (size_t i = 0; i < count; i++) {
+        weft_string name = parameters[i].name, value = parameters[i].value;
+        size_t length = strlen(told);
+        snprintf(told + length, sizeof told - length, "%.*s=%.*s;", (int)name.length, name.bytes,
+                 (int)value.length, value.bytes);
+    }
+    weft_string room = weft_request_path_parameter(request, "room");
+    if (count) assert_ptr_equal(room.bytes, parameters[0].value.bytes);
+    assert_null(weft_request_path_parameter(request, "other").bytes);
+    world_respond(request, 200, told);
+}
+
+static void expect_told(int peer, const char *path, const char *told)
+{
+    char request[256];
+    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", path);
+    peer_say(peer, request);
+    expect_answer(peer, 200, told);
+}
+
+static void test_parameters_of_the_path_are_decoded(void **state)
+{
+    (void)state;
+    world world;
+    listen_for_requests(&world);
+    world.deeds[REQUEST] = tell_parameters;
+    assert_int_equal(weft_listener_detach(world.listener, "/"), WEFT_OK);
+    world_await(&world, ROUTE_RELEASE, 1);
+    world.route.on_release = NULL;
+    static const char *const patterns[] = {"/rooms/{room}/{id}", "/files/{room*}", "/plain"};
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(weft_listener_attach(world.listener, patterns[i], &world.route), WEFT_OK);
+    int peer = peer_connect(world.port);
+    expect_told(peer, "/rooms/main%20hall/a%2Fb", "room=main hall;id=a/b;");
+    expect_told(peer, "/rooms/x/%25?room=y", "room=x;id=%;");
+    expect_told(peer, "/files/a/b%20c/", "room=a/b c/;");
+    expect_told(peer, "/files/", "room=;");
+    expect_told(peer, "/plain", "");
+    expect_told(peer, "http://a/plain", "");
+    close(peer);
+    assert_int_equal(verdict(world.port, "GET /plain%2 HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
+    assert_int_equal(verdict(world.port, "GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
+    assert_int_equal(verdict(world.port, "GET /files HTTP/1.1\r\nHost: a\r\n\r\n"), 404);
+    assert_int_equal(verdict(world.port, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"), 404);
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +232,7 @@ int main(void)
         cmocka_unit_test(test_a_route_is_not_released_while_its_callback_runs),
         cmocka_unit_test(test_other_methods_are_405_with_what_is_allowed),
         cmocka_unit_test(test_an_upgrade_request_has_no_body),
+        cmocka_unit_test(test_parameters_of_the_path_are_decoded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
