@@ -51,8 +51,8 @@ struct ListenerConfigurationTests {
         var configuration = ListenerConfiguration.local
         configuration.timeout = .seconds(2)
         try await serve(Echo(), on: configuration) { listener in
-            let peer = try await RawPeer.connect(listener.port)
-            try await peer.send("GET /ws HTTP/1.1\r\nHost: x\r\n")
+            let half = Array("GET /ws HTTP/1.1\r\nHost: x\r\n".utf8)
+            let peer = try await RawPeer.connect(listener.port, sending: half)
             #expect(try await peer.readResponse().status == 408)
             #expect(try await peer.readToEnd().isEmpty)
         }

@@ -117,10 +117,13 @@ final class RawPeer: Sendable {
 
     deinit { closeSocket(descriptor) }
 
-    static func connect(_ port: Int) async throws -> RawPeer {
+    /// Connects; what is to be sent at once leaves before any other task can come between.
+    static func connect(_ port: Int, sending first: [UInt8] = []) async throws -> RawPeer {
         try await blocking {
             let peer = RawPeer(try openSocket())
             try connectSocket(peer.descriptor, port)
+            var rest = first[...]
+            while !rest.isEmpty { rest = rest.dropFirst(try sendSome(peer.descriptor, rest)) }
             return peer
         }
     }
@@ -129,8 +132,8 @@ final class RawPeer: Sendable {
     static func upgrade(_ port: Int, _ path: String = "/ws", then frames: [Frame] = []) async throws
         -> RawPeer
     {
-        let peer = try await connect(port)
-        try await peer.send(Array(Self.upgradeRequest(path).utf8) + frames.flatMap(\.masked))
+        let first = Array(Self.upgradeRequest(path).utf8) + frames.flatMap(\.masked)
+        let peer = try await connect(port, sending: first)
         let response = try await peer.readResponse()
         guard response.status == 101 else { throw RawFailure("the upgrade was refused: \(response)") }
         return peer
