@@ -7,11 +7,23 @@ public import HTTPTypes
 /// try await client.writeTextMessage("hello")
 /// ```
 ///
+/// With ``ClientConfiguration/retry`` a connection that was lost is followed by another one: after close code 1001,
+/// 1006 or 1011 to 1014, and neither after a close of our own nor after a callback that threw. The back-off is
+/// that of the configuration and begins anew when a connection has lasted for `maxWaitInterval`. Each connection
+/// has a ``Caller``, an `onOpen` and an `onClose` of its own, one connection after the other; ``caller`` is the
+/// newest one's. In between writes throw as they do after any end. `close` ends the attempts, and so does dropping
+/// the client. When the attempts are used up or the server refuses for good, `onError` gets the last error with the
+/// old caller: the one callback that may follow an `onClose`.
+///
 /// Dropping the last reference drops the connection.
 public final class AsyncClient: WebSocketClient {
-    public let caller: Caller
-    /// The server's answer to the opening handshake.
-    public let httpResponse: HTTPResponse?
+    private let first: Dialled
+    private let reconnection: Reconnection?
+
+    /// The connection's caller; with ``ClientConfiguration/retry`` the newest connection's.
+    public var caller: Caller { reconnection?.caller ?? first.caller }
+    /// The server's answer to the first opening handshake.
+    public var httpResponse: HTTPResponse? { first.httpResponse }
 
     /// Connects. The callbacks begin with ``Service/onOpen(_:)``.
     ///
@@ -19,39 +31,28 @@ public final class AsyncClient: WebSocketClient {
     public convenience init(
         _ url: String, service: any Service, configuration: ClientConfiguration = .init()
     ) async throws {
-        try configuration.check()
-        let eventLoop = try (configuration.eventLoops ?? .shared).next()
-        let sink = TaskSink(makeCaller: configuration.makeCaller)
-        let queue = sink.queue
-        self.init(try await Dial.open(url, configuration, eventLoop, sink, pings: .sink))
-        Task(executorPreference: eventLoop) {
-            let run = ServiceRun(service: service, queue: queue)
-            await run.run()
-        }
+        try await self.init(Dialler(url, configuration, .service(service)))
     }
 
     /// Connects with a service whose callbacks run on the event loop.
     public convenience init(
         _ url: String, service: any InlineService, configuration: ClientConfiguration = .init()
     ) async throws {
-        try configuration.check()
-        let eventLoop = try (configuration.eventLoops ?? .shared).next()
-        let sink = InlineSink(service: service, makeCaller: configuration.makeCaller)
-        self.init(try await Dial.open(url, configuration, eventLoop, sink, pings: .sink))
+        try await self.init(Dialler(url, configuration, .inlineService(service)))
     }
 
     /// Connects without a service: messages are dropped, pings answered.
     public convenience init(_ url: String, configuration: ClientConfiguration = .init()) async throws {
-        try configuration.check()
-        let eventLoop = try (configuration.eventLoops ?? .shared).next()
-        let sink = ConnectionSink(makeCaller: configuration.makeCaller)
-        self.init(try await Dial.open(url, configuration, eventLoop, sink, pings: .library))
+        try await self.init(Dialler(url, configuration, .nobody))
     }
 
-    private init(_ dialled: Dialled) {
-        caller = dialled.caller
-        httpResponse = dialled.httpResponse
+    private init(_ dialler: Dialler) async throws {
+        reconnection = dialler.configuration.retry.map { Reconnection(dialler, $0) }
+        first = try await dialler.connect(reconnection)
     }
 
-    deinit { caller.handle.abort() }
+    deinit {
+        reconnection?.stop()
+        caller.handle.abort()
+    }
 }

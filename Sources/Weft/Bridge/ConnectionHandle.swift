@@ -18,6 +18,7 @@ final class ConnectionHandle: Sendable {
     private struct State {
         var ending: Ending?
         var isClosing = false
+        var closeIsAsked: (@Sendable () -> Void)?
         var closeWaiters: [UnsafeContinuation<Void, Never>] = []
         var writeWaiters = Waiters()
     }
@@ -164,7 +165,11 @@ final class ConnectionHandle: Sendable {
             throw WebSocketError(.invalidConfiguration, "a close reason needs a close code")
         }
         let milliseconds = timeout.map { max($0.coreTimeout, 1) } ?? 0
-        state.withLock { $0.isClosing = true }  // before the core's timeout can come
+        let closeIsAsked = state.withLock { state in
+            state.isClosing = true  // before the core's timeout can come
+            return state.closeIsAsked
+        }
+        closeIsAsked?()
         let status = reason.withView { view in
             weft_connection_close(pointer, code?.rawValue ?? 0, view.bytes, view.length, milliseconds)
         }
@@ -173,6 +178,17 @@ final class ConnectionHandle: Sendable {
 
     /// True once our side has asked for the closing handshake.
     var isClosing: Bool { state.withLock { $0.isClosing } }
+
+    /// Calls `body` when our side asks to close from now on, though the connection be over. False when it has.
+    func whenCloseIsAsked(_ body: @escaping @Sendable () -> Void) -> Bool {
+        state.withLock { state in
+            state.closeIsAsked = body
+            return !state.isClosing
+        }
+    }
+
+    /// How the connection ended, once it has.
+    var ending: Ending? { state.withLock { $0.ending } }
 
     /// Returns when the connection is closed.
     func waitUntilClosed() async throws(WebSocketError) {

@@ -7,6 +7,8 @@ class ConnectionSink {
     private(set) var caller: Caller!
     /// The attempt that this sink waits for, on a client's side.
     var dial: Dial?
+    /// Is called after the last callback of a connection that was opened.
+    var atEnd: ((Caller) -> Void)?
     private var error: WebSocketError?
     private var isCloseTimeout = false
     private let makeCaller: (ConnectionHandle) -> Caller
@@ -89,7 +91,9 @@ extension ConnectionSink {
             sink(context).stopping(.milliseconds(milliseconds))
         }
         service.on_release = { context in
-            Unmanaged<ConnectionSink>.fromOpaque(context!).takeRetainedValue().released()
+            let sink = Unmanaged<ConnectionSink>.fromOpaque(context!).takeRetainedValue()
+            sink.released()
+            if let caller = sink.caller { sink.atEnd?(caller) }
         }
         return service
     }
