@@ -22,7 +22,8 @@ public final class Client: WebSocketClient {
 
     /// Connects.
     ///
-    /// - Parameter url: `ws://host[:port]/path?query`.
+    /// - Parameter url: `ws://host[:port]/path?query`, or `ws+unix:/socket/path[:/path?query]` for a unix domain
+    ///   socket, whose path is percent-decoded.
     /// - Throws: ``WebSocketError`` `.invalidURL`, `.invalidConfiguration`, `.nameResolution`,
     ///   `.connectionRefused`, `.invalidHandshake` (with the server's answer, if there is one),
     ///   `.handshakeTimedOut`, `.connectionLost`; `CancellationError`.

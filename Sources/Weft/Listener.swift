@@ -21,7 +21,7 @@ public final class Listener: Sendable {
         var routes: [String: Route] = [:]
     }
 
-    private let port: Int
+    private let place: ListenerPlace
     private let configuration: ListenerConfiguration
     private let state = Locked(State())
     private let running = RunningServices()
@@ -34,7 +34,26 @@ public final class Listener: Sendable {
     public init(port: Int, configuration: ListenerConfiguration = .init()) throws(WebSocketError) {
         try ConnectionLimits.check("port", port, in: 0...65535)
         try configuration.check()
-        self.port = port
+        place = .port(port)
+        self.configuration = configuration
+    }
+
+    /// The same for a unix domain socket; `configuration.host` is not used.
+    ///
+    /// ``start()`` replaces a socket file at which nobody listens any more; a live one, or a file that is no
+    /// socket, is `.addressUnavailable`. Who may connect is decided by the modes of the folder and by the
+    /// umask. The file is removed when the listener stops. ``localAddress`` is the path and port 0, the
+    /// address of a peer an empty host and port 0. `.sameOrigin` goes by the `Host` field and plain http:
+    /// behind a proxy that speaks TLS, list the origins.
+    ///
+    /// - Parameter unixDomainSocketPath: As long as the system allows, which is 107 bytes on Linux.
+    /// - Throws: ``WebSocketError`` `.invalidConfiguration`, naming the setting that is out of range.
+    public init(
+        unixDomainSocketPath: String, configuration: ListenerConfiguration = .init()
+    ) throws(WebSocketError) {
+        try ListenerPlace.check(unixDomainSocketPath: unixDomainSocketPath)
+        try configuration.check()
+        place = .unixDomainSocket(unixDomainSocketPath)
         self.configuration = configuration
     }
 
@@ -131,7 +150,7 @@ public final class Listener: Sendable {
             guard case .idle = state.phase else {
                 throw WebSocketError(.invalidState, "a listener starts only once")
             }
-            let bridge = try ListenerBridge(port: port, configuration: configuration, routes: state.routes)
+            let bridge = try ListenerBridge(place, configuration: configuration, routes: state.routes)
             state.phase = .running(bridge)
         }
     }

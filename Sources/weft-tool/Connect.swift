@@ -11,7 +11,7 @@ struct Connect: AsyncParsableCommand {
             printed. Exit code 0 when the connection was closed with 1000 or 1001, 1 otherwise.
             """)
 
-    @Argument(help: "As in ws://localhost:8080/ws.")
+    @Argument(help: "As in ws://localhost:8080/ws, or ws+unix:/run/socket:/ws for a unix domain socket.")
     var url: String
 
     @Flag(help: "Send lines as binary messages.")

@@ -13,6 +13,9 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "The address to listen on.")
     var host: String = "127.0.0.1"
 
+    @Option(help: "Listen on a unix domain socket at this path instead.")
+    var unix: String?
+
     @Option(help: "Event loops, each on a thread of its own.")
     var threads: Int = 1
 
@@ -68,7 +71,11 @@ struct Serve: AsyncParsableCommand {
         let listener = try makeListener()
         try await listener.start()
         let address = listener.localAddress!
-        if !quiet || port == 0 { printLine("weft: listening on http://\(address)/") }
+        if unix != nil {
+            if !quiet { printLine("weft: listening on \(address)") }
+        } else if !quiet || port == 0 {
+            printLine("weft: listening on http://\(address)/")
+        }
         await signals.wait()
         if !quiet { printLine("weft: stopping") }
         try await listener.gracefulStop(timeout: .seconds(5))
@@ -82,7 +89,12 @@ struct Serve: AsyncParsableCommand {
         configuration.server = "weft"
         configuration.logger = Logger(label: "weft") { StreamLogHandler.standardError(label: $0) }
         configuration.logger?.logLevel = quiet ? .warning : .notice
-        let listener = try Listener(port: port, configuration: configuration)
+        let listener =
+            if let unix {
+                try Listener(unixDomainSocketPath: unix, configuration: configuration)
+            } else {
+                try Listener(port: port, configuration: configuration)
+            }
         try attachEcho(to: listener)
         let room = ChatRoom()
         try listener.attach(at: "/chat", configuration: limits) { _ in ChatService(room: room) }

@@ -7,6 +7,8 @@ struct SocketAddressTests {
     func description() {
         #expect(SocketAddress(host: "127.0.0.1", port: 80).description == "127.0.0.1:80")
         #expect(SocketAddress(host: "::1", port: 8080).description == "[::1]:8080")
+        #expect(SocketAddress(host: "/run/a:b", port: 0).description == "unix:/run/a:b")
+        #expect(SocketAddress(host: "", port: 0).description == "unix:")
     }
 
     @Test("Addresses are equal by value")

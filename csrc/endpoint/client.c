@@ -46,6 +46,8 @@ void weft__client_leave_loop(weft_client *client)
     client->state = WEFT__CLIENT_DONE;
     weft__timer_stop(&client->timer);
     weft__link_remove(&client->member.link);
+    if (client->holds_loop) weft__loop_let_go(client->loop);
+    client->holds_loop = false;
 }
 
 /* True when the attempt that failed is not the last one. */
@@ -124,7 +126,9 @@ static void begin_attempt(weft_client *client)
         weft__loop_start_timer(loop, &client->timer, client->handshake_timeout_ms);
     }
     weft_status status =
-        weft__dialer_start(&client->dialer, loop, client->host, client->url.port, on_dialled, client);
+        client->url.unix_socket
+            ? weft__dialer_start_unix(&client->dialer, loop, client->host, on_dialled, client)
+            : weft__dialer_start(&client->dialer, loop, client->host, client->url.port, on_dialled, client);
     if (status != WEFT_OK) weft__client_fail(client, status, weft_status_text(status));
 }
 
@@ -168,6 +172,8 @@ static void start(weft_client *client)
         return;
     }
     weft__loop_join(client->loop, &client->member);
+    weft__loop_hold(client->loop);
+    client->holds_loop = true;
     begin_attempt(client);
 }
 

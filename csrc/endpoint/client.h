@@ -29,7 +29,7 @@ struct weft_client {
     char *url_text;
     weft__url url;
     char *subprotocols;
-    char host[WEFT__MAX_HOST + 1];
+    char host[WEFT__MAX_HOST + 1]; /* closed by a NUL; of a unix socket its path, decoded */
     weft__plan *plan;
     void *context;
     void (*on_answer)(void *context, const weft_answer *answer);
@@ -41,7 +41,8 @@ struct weft_client {
     _Atomic size_t holders; /* the user and the loop */
 
     /* loop thread only */
-    uint8_t state;                  /* a weft__client_state */
+    uint8_t state; /* a weft__client_state */
+    bool holds_loop;
     char key[WEFT__KEY_LENGTH + 1]; /* of this attempt */
     weft__buffer request;           /* with the key in it */
     weft__retry retry;

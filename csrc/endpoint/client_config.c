@@ -3,6 +3,7 @@
 
 #include "base/allocator.h"
 #include "http/upgrade.h"
+#include "net/unix_socket.h"
 
 #include <string.h>
 
@@ -24,6 +25,21 @@ weft_status weft__client_renew_key(weft_client *client)
     return WEFT_OK;
 }
 
+static weft_status take_host(weft_client *client, weft__problem *problem)
+{
+    weft__problem_set(problem, 0, "the host name is longer than %d characters", WEFT__MAX_HOST);
+    if (client->url.host.length > WEFT__MAX_HOST) return WEFT_EURL;
+    memcpy(client->host, client->url.host.bytes, client->url.host.length);
+    return WEFT_OK;
+}
+
+static weft_status take_path(weft_client *client, weft__problem *problem)
+{
+    size_t most = weft__unix_path_max();
+    weft__problem_set(problem, 0, "the path of the unix socket has a NUL, or more than %zu bytes", most);
+    return weft__url_decode(client->host, most + 1, client->url.host) ? WEFT_OK : WEFT_EURL;
+}
+
 static weft_status take_url(weft_client *client, weft_string text, weft__problem *problem)
 {
     weft__problem_set(problem, 0, "%s", weft_status_text(WEFT_ENOMEM));
@@ -34,16 +50,11 @@ static weft_status take_url(weft_client *client, weft_string text, weft__problem
     weft_status status = weft__url_parse(&client->url, (weft_string){client->url_text, text.length}, problem);
     if (status != WEFT_OK) return status;
 
-    const char *wrong = NULL;
-    if (client->url.unix_socket) wrong = "ws+unix URLs cannot be dialled by this version";
-    if (client->url.secure) wrong = "wss URLs cannot be dialled by this version: it has no TLS";
-    if (client->url.host.length > WEFT__MAX_HOST) wrong = "the host name is longer than 255 characters";
-    if (wrong) {
-        weft__problem_set(problem, 0, "%s", wrong);
+    if (client->url.secure) {
+        weft__problem_set(problem, 0, "wss URLs cannot be dialled by this version: it has no TLS");
         return WEFT_EURL;
     }
-    memcpy(client->host, client->url.host.bytes, client->url.host.length);
-    return WEFT_OK;
+    return client->url.unix_socket ? take_path(client, problem) : take_host(client, problem);
 }
 
 static weft_status take_subprotocols(weft_client *client, weft_string list, weft__problem *problem)

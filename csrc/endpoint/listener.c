@@ -31,6 +31,7 @@ void weft__listener_retain(weft_listener *listener)
 
 static void free_listener(weft_listener *listener)
 {
+    weft__unix_file_remove(&listener->unix_file);
     for (size_t i = 0; i < listener->site_count; i++) {
         weft__site *site = &listener->sites[i];
         weft__listening_socket_close(site->socket);
@@ -66,6 +67,12 @@ void weft__listener_withdraw(weft_listener *listener)
     if (listener->owner) weft__router_close_group(listener->router, &listener->routes);
 }
 
+void weft__listener_stop_accepting(weft_listener *listener)
+{
+    size_t before = atomic_fetch_sub_explicit(&listener->accepting_sites, 1, memory_order_acq_rel);
+    if (before == 1) weft__unix_file_remove(&listener->unix_file);
+}
+
 void weft__listener_site_ended(weft_listener *listener)
 {
     if (atomic_fetch_sub_explicit(&listener->open_sites, 1, memory_order_acq_rel) > 1) return;
@@ -90,6 +97,8 @@ static weft_status check_config(const weft_listener_config *config, char *detail
         wrong = "threads is not in 1 to 1024";
     if (config->loops && config->loop_count < 1) wrong = "loop_count is 0";
     if (config->backlog < 1 || config->backlog > INT32_MAX) wrong = "backlog is not in 1 to 2147483647";
+    size_t path_length = config->unix_path ? strlen(config->unix_path) : 1;
+    if (!path_length || path_length > weft__unix_path_max()) wrong = "unix_path is empty or too long";
     if (!config->max_uri_length) wrong = "max_uri_length is 0";
     if (!config->max_header_size) wrong = "max_header_size is 0";
     if (config->keep_alive > WEFT_KEEP_ALIVE_NEVER) wrong = "keep_alive is no weft_keep_alive";
@@ -135,8 +144,22 @@ static weft_status furnish(weft_listener *listener)
     return WEFT_OK;
 }
 
+/* One socket for all sites: its queue has no SO_REUSEPORT, and whoever is free takes the next peer. */
+static weft_status open_unix_socket(weft_listener *listener, char *detail, size_t detail_size)
+{
+    weft_status status = weft__unix_listening_socket_open(&listener->sites[0].socket, &listener->unix_file,
+                                                          listener->config.unix_path,
+                                                          (int)listener->config.backlog, detail, detail_size);
+    for (size_t i = 1; i < listener->site_count && status == WEFT_OK; i++) {
+        listener->sites[i].socket = weft__unix_socket_duplicate(listener->sites[0].socket);
+        if (listener->sites[i].socket < 0) status = WEFT_ESYSTEM;
+    }
+    return status;
+}
+
 static weft_status open_sockets(weft_listener *listener, char *detail, size_t detail_size)
 {
+    if (listener->config.unix_path) return open_unix_socket(listener, detail, detail_size);
     weft__listen_address address = {
         .host = listener->config.host,
         .port = listener->config.port,
@@ -183,7 +206,7 @@ static weft_status attach_routes(weft_listener *listener, char *detail, size_t d
 
 static void bring_to_life(weft_listener *listener)
 {
-    listener->open_sites = listener->site_count;
+    listener->open_sites = listener->accepting_sites = listener->site_count;
     for (size_t i = 0; i < listener->site_count; i++) {
         listener->sites[i].is_alive = true;
         weft__listener_retain(listener); /* the site's */
@@ -202,6 +225,7 @@ static weft_status start_sites(weft_listener *listener)
         }
         weft__listening_socket_close(site->socket);
         site->socket = -1;
+        weft__listener_stop_accepting(listener);
         site->is_alive = false;
         if (started == 0 && i + 1 == listener->site_count) listener->config.on_closed = NULL;
         weft__listener_site_ended(listener);
@@ -309,6 +333,11 @@ weft_status weft_listener_share(weft_listener **out, weft_listener *owner, const
 
 /* -- what a handle does ------------------------------------------------------------------------ */
 
+size_t weft_unix_path_max(void)
+{
+    return weft__unix_path_max();
+}
+
 uint16_t weft_listener_port(const weft_listener *listener)
 {
     return listener->address.port;
@@ -316,7 +345,8 @@ uint16_t weft_listener_port(const weft_listener *listener)
 
 const char *weft_listener_host(const weft_listener *listener)
 {
-    return listener->address.host;
+    const weft_listener *port = listener->owner ? listener->owner : listener;
+    return port->unix_file.path[0] ? port->unix_file.path : port->address.host;
 }
 
 size_t weft_listener_connection_count(const weft_listener *listener)

@@ -4,12 +4,14 @@
 #include "endpoint/router.h"
 #include "endpoint/site.h"
 #include "http/head.h"
+#include "net/unix_socket.h"
 
 struct weft_listener {
     /* fixed after open */
     weft_listener_config config; /* strings point into the fields below */
     char *server;                /* closed by a NUL, or NULL; the owner's where there is one */
     weft__endpoint_address address;
+    weft__unix_file unix_file; /* where it listens on one */
     weft__head_limits head_limits;
     bool owns_loops;
     weft_listener *owner; /* whose port this one shares, held; NULL: the port is its own */
@@ -18,6 +20,7 @@ struct weft_listener {
     /* any thread */
     _Atomic size_t holders;
     _Atomic size_t open_sites;
+    _Atomic size_t accepting_sites;
     atomic_bool is_stop_asked;
     _Atomic size_t starved_sites;      /* where connections wait to be accepted */
     _Atomic uint64_t connections;      /* of this listener */
@@ -44,6 +47,9 @@ static inline weft_listener *weft__listener_of_port(weft_listener *listener)
 
 /** A listener on another's port gives its paths back before its connections have ended; twice is fine. */
 void weft__listener_withdraw(weft_listener *listener);
+
+/** One site fewer accepts; with the last one the file of a unix socket is removed. */
+void weft__listener_stop_accepting(weft_listener *listener);
 
 /** One site fewer; with the last one the listener has ended. */
 void weft__listener_site_ended(weft_listener *listener);

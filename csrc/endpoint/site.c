@@ -134,12 +134,19 @@ static void stop_gently(weft__site *site, uint32_t timeout_ms)
     }
 }
 
-static void stop_site(weft__site *site, uint32_t timeout_ms)
+static void stop_accepting(weft__site *site)
 {
-    if (!site->is_alive) return;
+    if (site->is_stopping) return;
     site->is_stopping = true;
     weft__acceptor_stop(site->acceptor);
     site->acceptor = NULL;
+    weft__listener_stop_accepting(site->listener);
+}
+
+static void stop_site(weft__site *site, uint32_t timeout_ms)
+{
+    if (!site->is_alive) return;
+    stop_accepting(site);
     weft__listener_retain(site->listener); /* the last connection may take the site along */
     weft__listener_withdraw(site->listener);
     if (timeout_ms > 0) {

@@ -108,3 +108,24 @@ weft_status weft__url_parse(weft__url *url, weft_string text, weft__problem *pro
     weft__problem_set(problem, 0, "%s", fault);
     return WEFT_EURL;
 }
+
+static char hex_value(char digit)
+{
+    return (char)(weft__byte_is_digit(digit) ? digit - '0' : weft__byte_lower(digit) - 'a' + 10);
+}
+
+bool weft__url_decode(char *out, size_t size, weft_string part)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < part.length; i++) {
+        char byte = part.bytes[i];
+        if (byte == '%') {
+            byte = (char)(hex_value(part.bytes[i + 1]) << 4 | hex_value(part.bytes[i + 2]));
+            i += 2;
+        }
+        if (byte == '\0' || length + 1 >= size) return false;
+        out[length++] = byte;
+    }
+    out[length] = '\0';
+    return true;
+}

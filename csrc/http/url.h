@@ -25,4 +25,8 @@ typedef struct weft__url {
  */
 weft_status weft__url_parse(weft__url *url, weft_string text, weft__problem *problem);
 
+/** Copies a part of a parsed URL without its percent-encoding and closes it with a NUL. False when it
+ * has a NUL inside, or needs more than `size` bytes. */
+bool weft__url_decode(char *out, size_t size, weft_string part);
+
 #endif

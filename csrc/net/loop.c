@@ -78,6 +78,16 @@ void weft__loop_start_timer(weft_loop *loop, weft__timer *timer, uint64_t delay_
     if (!weft__loop_is_closing(loop)) set_alarm(loop);
 }
 
+void weft__loop_hold(weft_loop *loop)
+{
+    if (loop->holds++ == 0) uv_ref((uv_handle_t *)&loop->alarm);
+}
+
+void weft__loop_let_go(weft_loop *loop)
+{
+    if (--loop->holds == 0 && !loop->owns_thread) uv_unref((uv_handle_t *)&loop->alarm);
+}
+
 /* -- turns ------------------------------------------------------------------------------------- */
 
 /* The bound keeps I/O alive when tasks post tasks for ever. */

@@ -59,4 +59,11 @@ typedef struct weft__loop_member {
 /** Adds a member; it removes itself with weft__link_remove(&member->link). */
 void weft__loop_join(weft_loop *loop, weft__loop_member *member);
 
+/**
+ * While somebody holds it, a loop that was attached keeps its user's uv_run going as long as a timer of the
+ * wheel runs, though nothing else may be under way.
+ */
+void weft__loop_hold(weft_loop *loop);
+void weft__loop_let_go(weft_loop *loop);
+
 #endif

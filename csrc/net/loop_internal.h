@@ -44,6 +44,7 @@ struct weft_loop {
     uv_async_t wake;
     uv_timer_t alarm;
     uint64_t alarm_due_ms; /* UINT64_MAX: the alarm is not set */
+    size_t holds;          /* on the alarm, of an attached loop */
     weft__wheel wheel;
     unsigned turn_depth;
     uint64_t now_ms; /* of the current turn */

@@ -45,9 +45,11 @@ static inline void weft_retry_config_init(weft_retry_config *config)
 
 /** What to connect to. Start from weft_client_config_init(). */
 typedef struct weft_client_config {
-    size_t size;              /**< Set by init; lets the struct grow at its end. */
-    weft_loop *loop;          /**< Where the connection will live; required. */
-    weft_string url;          /**< `ws://host[:port]/path?query`; required. */
+    size_t size;     /**< Set by init; lets the struct grow at its end. */
+    weft_loop *loop; /**< Where the connection will live; required. */
+    /** `ws://host[:port]/path?query`, or `ws+unix:/socket/path[:/path?query]` for a unix domain socket, whose
+     * path is percent-decoded and at most as long as the system allows (107 bytes on Linux); required. */
+    weft_string url;
     weft_string subprotocols; /**< Comma-separated, in order of preference; empty: none. */
     const weft_field *fields; /**< Further fields of the request; Host and Origin may be among them. */
     size_t field_count;

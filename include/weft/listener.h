@@ -95,6 +95,15 @@ typedef struct weft_listener_config {
      * served. Told once, then WEFT_OK when it is over. `detail` is one sentence, valid during the call. May
      * be NULL. Thread: one of the loops. */
     void (*on_warning)(void *context, weft_status status, const char *detail);
+    /**
+     * Path of a unix domain socket to listen on instead of `host` and `port`, of 1 to weft_unix_path_max()
+     * bytes; NULL (the default): none. A socket file at which nobody listens is
+     * replaced; a live one, and a file that is no socket, is WEFT_EADDRESS. The modes of the folder and the
+     * umask decide who may connect. The file is removed when the listener stops. All loops accept from the
+     * one socket. Peers have the address "" and port 0. For WEFT_ORIGIN_SAME the Host field and plain http
+     * count, as everywhere: behind a proxy that speaks TLS, list the origins.
+     */
+    const char *unix_path;
 } weft_listener_config;
 
 /** weft_listener_config_init for a struct of `size` bytes, as the program knows it. */
@@ -115,10 +124,14 @@ static inline void weft_listener_config_init(weft_listener_config *config)
 WEFT_API weft_status weft_listener_open(weft_listener **out, const weft_listener_config *config, char *detail,
                                         size_t detail_size);
 
-/** The real port. Thread: any. */
+/** The longest path that the system has for a unix domain socket, in bytes: 107 on Linux. Thread: any. */
+WEFT_API size_t weft_unix_path_max(void);
+
+/** The real port; 0 for a unix domain socket. Thread: any. */
 WEFT_API uint16_t weft_listener_port(const weft_listener *listener);
 
-/** The numeric address, closed by a NUL; borrowed for the listener's life. Thread: any. */
+/** The numeric address, or the path of a unix domain socket, closed by a NUL; borrowed for the listener's
+ * life. Thread: any. */
 WEFT_API const char *weft_listener_host(const weft_listener *listener);
 
 /** Open connections, those in their HTTP phase included, which belong to the listener that owns the port.
@@ -213,7 +226,8 @@ WEFT_API weft_string weft_request_body(const weft_request *request);
 /** The loop that the request arrived on. */
 WEFT_API weft_loop *weft_request_loop(const weft_request *request);
 
-/** The peer's and our own numeric address, closed by a NUL; "" when the system does not tell. */
+/** The peer's and our own numeric address, closed by a NUL; "" and port 0 for a unix domain socket, and when
+ * the system does not tell. */
 WEFT_API const char *weft_request_remote_host(const weft_request *request, uint16_t *port);
 WEFT_API const char *weft_request_local_host(const weft_request *request, uint16_t *port);
 

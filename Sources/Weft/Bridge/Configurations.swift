@@ -113,9 +113,8 @@ extension ListenerConfiguration {
     }
 
     /// The core's form, but for what points to memory.
-    func coreValue(port: Int) -> weft_listener_config {
+    var coreValue: weft_listener_config {
         var config = Self.defaults
-        config.port = UInt16(port)
         config.timeout_ms = timeout.coreMilliseconds
         config.backlog = UInt32(backlog)
         config.max_connections = UInt64(maxConnections)

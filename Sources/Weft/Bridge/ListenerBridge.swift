@@ -10,13 +10,13 @@ final class ListenerBridge: Sendable {
 
     /// Binds the address and accepts.
     init(
-        port: Int, configuration: ListenerConfiguration, routes: [String: Route]
+        _ place: ListenerPlace, configuration: ListenerConfiguration, routes: [String: Route]
     ) throws(WebSocketError) {
         eventLoops = try (configuration.eventLoops ?? EventLoops(threads: configuration.threads)).started()
         end = ListenerEnd(eventLoops: eventLoops, logger: configuration.logger)
         let loops = eventLoops.map { Optional($0.pointer) }
         let retained = Unmanaged.passRetained(end)
-        var settings = configuration.coreValue(port: port)
+        var settings = configuration.coreValue
         settings.context = retained.toOpaque()
         settings.on_closed = { context in
             Unmanaged<ListenerEnd>.fromOpaque(context!).takeRetainedValue().reach()
@@ -30,10 +30,9 @@ final class ListenerBridge: Sendable {
         do throws(WebSocketError) {
             var detail = Detail()
             try detail.fill { text, size in
-                configuration.host.withCString { host in
+                place.lend(to: &settings, host: configuration.host) { settings in
                     withOptionalCString(configuration.server) { server in
                         loops.withUnsafeBufferPointer { loops in
-                            settings.host = host
                             settings.server = server
                             settings.loops = loops.baseAddress
                             return Self.open(&opened, &settings, Array(routes), text, size)
@@ -96,7 +95,8 @@ final class ListenerBridge: Sendable {
     }
 }
 
-/// What the core tells of a listener: warnings, and when it has ended. The core holds one retain until then, and so the loops stay.
+/// What the core tells of a listener: warnings, and when it has ended. The core holds one retain until then,
+/// and so the loops stay.
 private final class ListenerEnd: Sendable {
     private struct State {
         var isReached = false
@@ -130,10 +130,4 @@ private final class ListenerEnd: Sendable {
         }
         for waiter in waiters { waiter.resume() }
     }
-}
-
-private func withOptionalCString<Result>(_ text: String?, _ body: (UnsafePointer<CChar>?) -> Result) -> Result
-{
-    guard let text else { return body(nil) }
-    return text.withCString { body($0) }
 }

@@ -85,3 +85,9 @@ private final class FieldStorage {
         bytes.deallocate()
     }
 }
+
+/// Lends a text, closed by a NUL, for the time of the call; nil is a null pointer.
+func withOptionalCString<Result>(_ text: String?, _ body: (UnsafePointer<CChar>?) -> Result) -> Result {
+    guard let text else { return body(nil) }
+    return text.withCString { body($0) }
+}

@@ -24,6 +24,10 @@ static void test_settings_that_cannot_be_are_refused_at_once(void **state)
     expect_config_refused(config, WEFT_EINVAL);
     expect_config_refused(world_calling(&world, world.loop, "http//x"), WEFT_EURL);
     expect_config_refused(world_calling(&world, world.loop, "ws://a b/"), WEFT_EURL);
+    char long_path[256] = "ws+unix:/";
+    memset(long_path + 9, 'x', sizeof long_path - 10);
+    expect_config_refused(world_calling(&world, world.loop, long_path), WEFT_EURL);
+    expect_config_refused(world_calling(&world, world.loop, "ws+unix:/a%00b"), WEFT_EURL);
     config = good;
     config.subprotocols = (weft_string){"a, a", 4};
     expect_config_refused(config, WEFT_EINVAL);

@@ -53,6 +53,36 @@ static void test_both_sides_talk_and_close(void **state)
     world_clear(&caller);
 }
 
+static void test_a_unix_socket_is_dialled_by_its_decoded_path(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/weft-client-XXXXXX", path[64], url[96], detail[256];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/a b:c", folder);
+    snprintf(url, sizeof url, "ws+unix:%s/a%%20b%%3Ac:/path?query", folder);
+    world server, caller;
+    world_init(&server);
+    server.listening.unix_path = path;
+    world_listen(&server);
+    weft_listener_detach(server.listener, "/");
+    server.counts[ROUTE_RELEASE] = 0;
+    assert_int_equal(weft_listener_attach(server.listener, "/path", &server.route), WEFT_OK);
+    world_init_client(&caller);
+    caller.is_quiet = true;
+    caller.deeds[OPEN] = say_hello;
+    caller.deeds[MESSAGE] = close_normally;
+    weft_client_config config = world_calling(&caller, caller.loop, url);
+    weft_client *client;
+    assert_int_equal(weft_client_connect(&client, &config, detail, sizeof detail), WEFT_OK);
+    weft_client_release(client);
+    world_await(&caller, RELEASE, 1);
+    world_expect_story(&caller, "aomcr");
+    world_await(&server, RELEASE, 1);
+    world_end(&server);
+    assert_int_equal(rmdir(folder), 0);
+    world_clear(&caller);
+}
+
 static void test_every_address_of_a_name_is_tried(void **state)
 {
     (void)state;
@@ -263,6 +293,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_sides_talk_and_close),
+        cmocka_unit_test(test_a_unix_socket_is_dialled_by_its_decoded_path),
         cmocka_unit_test(test_every_address_of_a_name_is_tried),
         cmocka_unit_test(test_nobody_listens),
         cmocka_unit_test(test_a_name_without_address),

@@ -1,5 +1,6 @@
 #include "endpoint/world.h"
 
+#include <sys/un.h>
 #include <uv.h>
 
 static int port_in_use(void)
@@ -379,6 +380,132 @@ static void test_each_allocation_may_fail(void **state)
     fail_each_allocation(false);
 }
 
+/* -- unix domain sockets --------------------------------------------------------------------------- */
+
+static char folder[32], path[48];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/weft-listen-XXXXXX");
+    if (!mkdtemp(folder)) return -1;
+    snprintf(path, sizeof path, "%s/socket", folder);
+    return 0;
+}
+
+/* Fails where a file was left behind. */
+static int remove_folder(void **state)
+{
+    (void)state;
+    return rmdir(folder);
+}
+
+static int reach(const char *where)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    strcpy(name.sun_path, where);
+    int peer = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (connect(peer, (struct sockaddr *)&name, sizeof name) == 0) return peer;
+    close(peer);
+    return -1;
+}
+
+static void note_no_address(world *world, weft_connection *connection, weft_request *request)
+{
+    uint16_t port = 1;
+    if (strcmp(weft_request_remote_host(request, &port), "") == 0 && port == 0) {
+        world_accept(world, request);
+    } else {
+        world_respond(request, 500, "");
+    }
+    (void)connection;
+}
+
+static void test_a_unix_socket_serves_from_every_loop(void **state)
+{
+    (void)state;
+    for (uint32_t threads = 1; threads <= 3; threads += 2) {
+        world world;
+        world_init(&world);
+        world.has_listeners_loops = true;
+        world.listening.threads = threads;
+        world.listening.unix_path = path;
+        world.deeds[UPGRADE] = note_no_address;
+        world_listen(&world);
+        assert_string_equal(weft_listener_host(world.listener), path);
+        assert_int_equal(world.port, 0);
+        int peers[12];
+        for (int i = 0; i < 12; i++) {
+            peers[i] = reach(path);
+            assert_true(peers[i] >= 0);
+            peer_say(peers[i], peer_upgrade_request);
+        }
+        for (int i = 0; i < 12; i++) {
+            assert_int_equal(peer_status(peers[i]), 101);
+            peer_send_text(peers[i], "hello");
+            peer_expect_text(peers[i], "hello");
+        }
+        world_end(&world);
+        assert_int_equal(reach(path), -1);
+        for (int i = 0; i < 12; i++)
+            close(peers[i]);
+    }
+}
+
+static void test_the_file_goes_as_soon_as_nothing_is_accepted(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.listening.unix_path = path;
+    world_listen(&world);
+    int peer = reach(path);
+    peer_say(peer, peer_upgrade_request);
+    assert_int_equal(peer_status(peer), 101);
+    weft_listener_stop(world.listener, 60000);
+    peer_expect_close(peer, 1001); /* the stop has begun */
+    assert_int_equal(access(path, F_OK), -1);
+    peer_send_close(peer, 1001);
+    world_await(&world, STOPPED, 1);
+    close(peer);
+    world_end(&world);
+}
+
+static void test_a_unix_socket_in_use_is_refused_with_a_sentence(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.listening.unix_path = path;
+    world_listen(&world);
+    weft_listener *other;
+    char detail[256], expected[128];
+    weft_listener_config config = world.listening;
+    config.route_count = 0;
+    assert_int_equal(weft_listener_open(&other, &config, detail, sizeof detail), WEFT_EADDRESS);
+    snprintf(expected, sizeof expected, "cannot listen on %s: address in use", path);
+    assert_string_equal(detail, expected);
+    close(reach(path)); /* the first one goes on */
+    world_end(&world);
+}
+
+static void test_paths_of_unix_sockets_have_a_longest(void **state)
+{
+    (void)state;
+    weft_listener *listener;
+    weft_listener_config config;
+    weft_listener_config_init(&config);
+    char detail[256], text[256];
+    memset(text, 'x', sizeof text);
+    assert_true(weft_unix_path_max() >= 90 && weft_unix_path_max() < sizeof text);
+    text[weft_unix_path_max() + 1] = '\0';
+    config.unix_path = text;
+    assert_int_equal(weft_listener_open(&listener, &config, detail, sizeof detail), WEFT_EINVAL);
+    assert_string_equal(detail, "unix_path is empty or too long");
+    config.unix_path = "";
+    assert_int_equal(weft_listener_open(&listener, &config, detail, sizeof detail), WEFT_EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +521,13 @@ int main(void)
         cmocka_unit_test(test_a_release_without_stop_ends_at_once),
         cmocka_unit_test(test_user_loops_serve_several_listeners),
         cmocka_unit_test(test_an_attached_loop_serves_inside_uv_run),
+        cmocka_unit_test(test_paths_of_unix_sockets_have_a_longest),
+        cmocka_unit_test_setup_teardown(test_a_unix_socket_serves_from_every_loop, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(test_the_file_goes_as_soon_as_nothing_is_accepted, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(test_a_unix_socket_in_use_is_refused_with_a_sentence, make_folder,
+                                        remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -127,6 +127,30 @@ static void test_no_byte_behind_the_text_is_read(void **state)
     }
 }
 
+static void test_percent_encoding_is_taken_away(void **state)
+{
+    (void)state;
+    static const struct {
+        weft_string part;
+        const char *plain; /* NULL: refused */
+    } cases[] = {
+        {{"", 0}, ""},
+        {{"/a", 2}, "/a"},
+        {{"/a%20b%3Ac%3ad", 14}, "/a b:c:d"},
+        {{"%25%e2%82%ac", 12}, "%\xe2\x82\xac"},
+        {{"a%00b", 5}, NULL},
+        {{"12345678", 8}, "12345678"},
+        {{"123456789", 9}, NULL},
+        {{"12345678%39", 11}, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char plain[9];
+        bool is_decoded = weft__url_decode(plain, sizeof plain, cases[i].part);
+        assert_int_equal(is_decoded, cases[i].plain != NULL);
+        if (is_decoded) assert_string_equal(plain, cases[i].plain);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +159,7 @@ int main(void)
         cmocka_unit_test(test_bad_urls_are_refused_with_a_sentence),
         cmocka_unit_test(test_a_nul_does_not_end_a_url),
         cmocka_unit_test(test_no_byte_behind_the_text_is_read),
+        cmocka_unit_test(test_percent_encoding_is_taken_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
