@@ -7,6 +7,9 @@ public struct HTTPServiceRequest: Sendable {
     public let head: HTTPRequest
     /// The path without the query, percent-encoded as it was sent.
     public let path: String
+    /// What the parameters of the service's path stand for, such as `name` of `/pages/{name}`: percent-decoded,
+    /// and what is not UTF-8 repaired. A value may hold any character, slashes too.
+    public let pathParameters: [String: String]
     /// What is behind the `?`, as it was sent; empty without one.
     public let query: String
     /// The body, without its chunked coding; empty without one. ``RequestLimits/maxEntityBodySize`` bounds it.
@@ -40,6 +43,7 @@ public struct HTTPServiceResponse: Sendable {
 
 /// Answers the plain HTTP requests of a path.
 public protocol HTTPService: Sendable {
-    /// The answer; a thrown error becomes a 500 without its text.
+    /// The answer. A thrown ``UpgradeError`` is an answer too, ``AuthenticationError`` is 401,
+    /// ``AuthorizationError`` 403, and any other error a 500 without its text, which goes to the log.
     func respond(to request: HTTPServiceRequest) async throws -> HTTPServiceResponse
 }

@@ -16,12 +16,24 @@ public final class Listener: Sendable {
         case running(ListenerBridge)
     }
 
-    private struct State {
-        var phase = Phase.idle
-        var routes: [String: Route] = [:]
+    private enum Port {
+        case own(ListenerPlace)
+        case shared(with: Listener)
     }
 
-    private let place: ListenerPlace
+    private struct State {
+        var phase = Phase.idle
+        var attachments = Attachments()
+        var sharers: [Sharer] = []
+    }
+
+    /// What is left to wait for of a listener on this one's port, although it may be gone itself.
+    private struct Sharer {
+        let end: ListenerEnd
+        let running: RunningServices
+    }
+
+    private let port: Port
     private let configuration: ListenerConfiguration
     private let state = Locked(State())
     private let running = RunningServices()
@@ -34,7 +46,7 @@ public final class Listener: Sendable {
     public init(port: Int, configuration: ListenerConfiguration = .init()) throws(WebSocketError) {
         try ConnectionLimits.check("port", port, in: 0...65535)
         try configuration.check()
-        place = .port(port)
+        self.port = .own(.port(port))
         self.configuration = configuration
     }
 
@@ -53,90 +65,175 @@ public final class Listener: Sendable {
     ) throws(WebSocketError) {
         try ListenerPlace.check(unixDomainSocketPath: unixDomainSocketPath)
         try configuration.check()
-        place = .unixDomainSocket(unixDomainSocketPath)
+        port = .own(.unixDomainSocket(unixDomainSocketPath))
         self.configuration = configuration
+    }
+
+    /// A second set of services on the port of another listener, with that one's configuration.
+    ///
+    /// The services of both live beside each other, so a path that one has is taken for the other. Stopping this
+    /// one removes its services and ends its own connections and requests alone; stopping the one that owns the
+    /// port stops this one too. Connections that have not upgraded yet belong to the owner.
+    ///
+    /// - Parameter other: Must have been started when this one starts, and lives as long as this one. Where it
+    ///   shares a port itself, this one shares the same.
+    public init(sharing other: Listener) {
+        if case .shared(let owner) = other.port {
+            port = .shared(with: owner)
+        } else {
+            port = .shared(with: other)
+        }
+        configuration = other.configuration
     }
 
     // MARK: Services
 
-    /// Puts a service at a path, before or after ``start()``. The path begins with `/` and is compared
-    /// exactly; `"*"` takes every path that nothing else has.
+    /// Puts a service at a path, before or after ``start()``.
     ///
-    /// - Throws: ``WebSocketError`` `.duplicatePath`, `.invalidConfiguration`.
-    public func attach(_ service: some UpgradeService, at path: String = "/") throws(WebSocketError) {
-        try attach(Route(upgrade: service, logger: configuration.logger, running: running), at: path)
+    /// A path is `/` and segments between slashes. A segment is literal, `{name}` (one segment that is not empty,
+    /// told as `pathParameters["name"]`), or at the end `{name*}` (the rest, slashes included; may be empty).
+    /// `"*"` takes every path that nothing else has. Requests are matched segment by segment and percent-decoded:
+    /// a literal goes before a parameter and that before a rest. Nothing else is normalised, so `/ws/` is not `/ws`.
+    /// A WebSocket service and an HTTP service may live at one path.
+    ///
+    /// ```swift
+    /// try listener.attach(at: "/rooms/{room}") { request in Room(request.pathParameters["room"]!) }
+    /// ```
+    ///
+    /// - Returns: What ``detach(_:)-(Attachment)`` takes.
+    /// - Throws: ``WebSocketError`` `.duplicatePath`; `.invalidConfiguration` for an ill-formed path or a setting out
+    ///   of range; `.invalidState` for a listener that has ended.
+    @discardableResult
+    public func attach(
+        _ service: some UpgradeService, at path: String = "/"
+    ) throws(WebSocketError) -> Attachment {
+        let route = try Route(upgrade: service, logger: configuration.logger, running: running)
+        return try attach(route, .upgrade, service, at: path)
     }
 
     /// The same for a closure that decides.
+    @discardableResult
     public func attach(
         at path: String = "/", configuration: ServiceConfiguration = .init(),
         _ get: @escaping @Sendable (UpgradeRequest) async throws -> Upgrade
-    ) throws(WebSocketError) {
+    ) throws(WebSocketError) -> Attachment {
         try attach(ClosureUpgradeService(configuration: configuration, decide: get), at: path)
     }
 
     /// The same for a closure that makes the service of every connection.
+    @discardableResult
     public func attach(
         at path: String = "/", configuration: ServiceConfiguration = .init(),
         _ makeService: @escaping @Sendable (UpgradeRequest) async throws -> some Service
-    ) throws(WebSocketError) {
+    ) throws(WebSocketError) -> Attachment {
         try attach(at: path, configuration: configuration) { request -> Upgrade in
             Upgrade(try await makeService(request))
         }
     }
 
     /// The same for a service whose callbacks run on the event loop.
+    @discardableResult
     public func attach(
         at path: String = "/", configuration: ServiceConfiguration = .init(),
         _ makeService: @escaping @Sendable (UpgradeRequest) async throws -> some InlineService
-    ) throws(WebSocketError) {
+    ) throws(WebSocketError) -> Attachment {
         try attach(at: path, configuration: configuration) { request -> Upgrade in
             Upgrade(try await makeService(request))
         }
     }
 
-    /// Puts a service for plain HTTP requests at a path.
+    /// Puts a service for plain HTTP requests at a path; paths are as for WebSocket services.
     ///
-    /// - Throws: ``WebSocketError`` `.duplicatePath`, `.invalidConfiguration`.
-    public func attach(_ service: some HTTPService, at path: String = "/") throws(WebSocketError) {
-        try attach(Route(http: service, logger: configuration.logger), at: path)
+    /// - Throws: ``WebSocketError`` `.duplicatePath`, `.invalidConfiguration`, `.invalidState`.
+    @discardableResult
+    public func attach(
+        _ service: some HTTPService, at path: String = "/"
+    ) throws(WebSocketError) -> Attachment {
+        try attach(Route(http: service, logger: configuration.logger), .http, service, at: path)
     }
 
     /// The same for a closure that answers.
+    @discardableResult
     public func attach(
         at path: String = "/",
         _ respond: @escaping @Sendable (HTTPServiceRequest) async throws -> HTTPServiceResponse
-    ) throws(WebSocketError) {
+    ) throws(WebSocketError) -> Attachment {
         try attach(ClosureHTTPService(answer: respond), at: path)
     }
 
-    private func attach(_ route: Route, at path: String) throws(WebSocketError) {
-        let isPath =
-            path.hasPrefix("/") && path.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && !"?#".utf8.contains($0) }
-        guard isPath || path == "*" else {
-            throw WebSocketError(.invalidConfiguration, "\"\(path)\" is not a path such as /ws")
-        }
-        try state.withLock { state throws(WebSocketError) in
-            guard state.routes[path] == nil else {
-                throw WebSocketError(.duplicatePath, "\(path) has a service already")
-            }
+    private func attach(
+        _ route: Route, _ kind: Attachments.Kind, _ service: any Sendable, at path: String
+    ) throws(WebSocketError) -> Attachment {
+        let place = Attachments.Place(shape: try PathPattern.shape(path), kind: kind)
+        return try state.withLock { state throws(WebSocketError) in
+            guard state.attachments.entries[place] == nil else { throw Self.isTaken(path) }
             if case .running(let bridge) = state.phase {
-                try WebSocketError.check(bridge.attach(route, at: path))
+                do throws(WebSocketError) {
+                    try bridge.attach(route, at: path)
+                } catch {
+                    throw error.code == .duplicatePath ? Self.isTaken(path) : error
+                }
             }
-            state.routes[path] = route
+            let attachment = state.attachments.nextAttachment(at: path)
+            state.attachments.add(.init(attachment: attachment, service: service, route: route), at: place)
+            return attachment
         }
     }
 
-    /// Takes the service at a path away: new requests get 404 at once, open connections go on.
+    private static func isTaken(_ path: String) -> WebSocketError {
+        WebSocketError(.duplicatePath, "\(path) has a service already")
+    }
+
+    /// Takes a service away from every path that it lives at: new requests get 404 at once, open connections go
+    /// on. Services are the same that are one instance of a class, or equal values of an `Equatable` type; for
+    /// others there is ``detach(_:)-(Attachment)``.
+    ///
+    /// - Throws: ``WebSocketError`` `.notAttached`; `.invalidConfiguration` for a service that is neither.
+    public func detach(_ service: some UpgradeService) throws(WebSocketError) {
+        try detach(service, .upgrade)
+    }
+
+    /// The same for a service for plain HTTP requests.
+    public func detach(_ service: some HTTPService) throws(WebSocketError) {
+        try detach(service, .http)
+    }
+
+    /// Takes away the one service at the one path that `attach` put there.
+    ///
+    /// - Throws: ``WebSocketError`` `.notAttached`.
+    public func detach(_ attachment: Attachment) throws(WebSocketError) {
+        try detach("that is not attached, or not any more") { _, entry in entry.attachment == attachment }
+    }
+
+    /// Takes the services at a path away: new requests get 404 at once, open connections go on.
     ///
     /// - Throws: ``WebSocketError`` `.notAttached`.
     public func detach(path: String) throws(WebSocketError) {
-        try state.withLock { state throws(WebSocketError) in
-            guard state.routes.removeValue(forKey: path) != nil else {
-                throw WebSocketError(.notAttached, "nothing is attached at \(path)")
-            }
-            if case .running(let bridge) = state.phase { bridge.detach(path: path) }
+        let nothing = "nothing is attached at \(path)"
+        guard let shape = try? PathPattern.shape(path) else { throw WebSocketError(.notAttached, nothing) }
+        try detach(nothing) { place, _ in place.shape == shape }
+    }
+
+    private func detach(_ service: any Sendable, _ kind: Attachments.Kind) throws(WebSocketError) {
+        guard Attachments.isSame(service, service) != nil else {
+            let advice = "is neither a class nor Equatable; detach what attach returned instead"
+            throw WebSocketError(.invalidConfiguration, "\(type(of: service)) \(advice)")
         }
+        try detach("the service is not attached") { place, entry in
+            place.kind == kind && Attachments.isSame(service, entry.service) == true
+        }
+    }
+
+    private func detach(
+        _ nothing: String, _ isMeant: (Attachments.Place, Attachments.Entry) -> Bool
+    ) throws(WebSocketError) {
+        let removed = state.withLock { state in
+            let removed = state.attachments.remove(where: isMeant)
+            guard case .running(let bridge) = state.phase else { return removed }
+            for entry in removed { bridge.detach(entry.route, at: entry.attachment.path) }
+            return removed  // lives on until the lock is free, as services may do anything when they die
+        }
+        if removed.isEmpty { throw WebSocketError(.notAttached, nothing) }
     }
 
     // MARK: Life
@@ -144,14 +241,31 @@ public final class Listener: Sendable {
     /// Binds the address and accepts connections.
     ///
     /// - Throws: ``WebSocketError`` `.addressUnavailable` and `.nameResolution`, naming address and cause;
-    ///   `.invalidState` for a listener that runs or ran already.
+    ///   `.invalidState` for a listener that runs or ran already, or whose port is that of a listener that does not
+    ///   run; `.duplicatePath` for a path that a listener on the same port has.
     public func start() async throws(WebSocketError) {
         try state.withLock { state throws(WebSocketError) in
             guard case .idle = state.phase else {
                 throw WebSocketError(.invalidState, "a listener starts only once")
             }
-            let bridge = try ListenerBridge(place, configuration: configuration, routes: state.routes)
-            state.phase = .running(bridge)
+            state.phase = .running(try open(state.attachments.routes))
+        }
+    }
+
+    private func open(_ routes: RouteList) throws(WebSocketError) -> ListenerBridge {
+        switch port {
+        case .own(let place):
+            return try ListenerBridge(place, configuration: configuration, routes: routes)
+        case .shared(let owner):
+            guard let bridge = owner.bridge else {
+                throw WebSocketError(.invalidState, "the listener that owns the port was not started")
+            }
+            let shared = try ListenerBridge(sharing: bridge, routes: routes, logger: configuration.logger)
+            owner.state.withLock { state in
+                state.sharers.removeAll { $0.end.isReached }
+                state.sharers.append(Sharer(end: shared.end, running: running))
+            }
+            return shared
         }
     }
 
@@ -164,6 +278,7 @@ public final class Listener: Sendable {
         let end = ContinuousClock.now + timeout
         try await stop(timeout: max(timeout, .milliseconds(1)))
         await running.waitUntilNone(end - .now)
+        for sharer in sharers { await sharer.running.waitUntilNone(end - .now) }
     }
 
     /// Aborts every connection; each service still gets its `onClose`, with 1006, which is not waited for.
@@ -176,7 +291,10 @@ public final class Listener: Sendable {
     private func stop(timeout: Duration) async throws(WebSocketError) {
         guard let bridge else { throw WebSocketError(.invalidState, "the listener was not started") }
         await bridge.stop(timeout: timeout)
+        for sharer in sharers { await sharer.end.wait() }
     }
+
+    private var sharers: [Sharer] { state.withLock { $0.sharers } }
 
     /// Starts, then stops gracefully when the task is cancelled.
     public func run() async throws {
@@ -193,7 +311,7 @@ public final class Listener: Sendable {
     /// Where the listener listens; nil before ``start()``.
     public var localAddress: SocketAddress? { bridge?.localAddress }
 
-    /// Open connections, those that have not asked for an upgrade included.
+    /// Open connections. Those that have not asked for an upgrade are counted by the listener that owns the port.
     public var connectionCount: Int { bridge?.connectionCount ?? 0 }
 
     private var bridge: ListenerBridge? {

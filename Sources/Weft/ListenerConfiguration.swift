@@ -10,6 +10,32 @@ public struct RequestLimits: Sendable, Hashable {
     public var maxEntityBodySize: Int
 }
 
+/// How the plain HTTP of a listener's connections goes on after an answer.
+public struct HTTP1Settings: Sendable, Hashable {
+    /// Whether a connection serves further requests.
+    public enum KeepAlive: Sendable, Hashable {
+        /// As the client asks (RFC 9112 §9.3).
+        case auto
+        /// Even where the client asks to close.
+        case always
+        /// One request for each connection.
+        case never
+    }
+
+    /// Default `.auto`. Answers to requests that the library refuses, and refused upgrades, always end TCP.
+    public var keepAlive: KeepAlive
+    /// Requests of one connection that are under way at a time; at least 1; the next ones are not read before an
+    /// answer has left. Answers leave in the order of the requests. Default 10.
+    public var maxPipelinedRequests: Int
+
+    /// Settings that differ from the defaults; nil is the default.
+    public init(keepAlive: KeepAlive, maxPipelinedRequests: Int? = nil) {
+        self.init()
+        self.keepAlive = keepAlive
+        if let maxPipelinedRequests { self.maxPipelinedRequests = maxPipelinedRequests }
+    }
+}
+
 /// Settings of a ``Listener``.
 public struct ListenerConfiguration: Sendable {
     /// An IPv4 or IPv6 address, or a name; `"::"` takes IPv4 too. Default `"0.0.0.0"`.
@@ -20,6 +46,8 @@ public struct ListenerConfiguration: Sendable {
     public var timeout: Duration
     /// Value of the `Server` field on every HTTP answer; nil leaves it out.
     public var server: String?
+    /// Keep-alive and pipelining of plain HTTP requests.
+    public var http1Settings: HTTP1Settings
     /// Ceilings of a request.
     public var requestLimits: RequestLimits
     /// Event loops of the listener's own, from 1 to 1024; connections are spread over them. Default 1.

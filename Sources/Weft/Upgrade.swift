@@ -6,6 +6,9 @@ public struct UpgradeRequest: Sendable {
     public let head: HTTPRequest
     /// The path without the query, percent-encoded as it was sent.
     public let path: String
+    /// What the parameters of the service's path stand for, such as `room` of `/rooms/{room}`: percent-decoded,
+    /// and what is not UTF-8 repaired. A value may hold any character, slashes too.
+    public let pathParameters: [String: String]
     /// What is behind the `?`, as it was sent; empty without one.
     public let query: String
     /// The client's address.
@@ -47,9 +50,9 @@ public struct Upgrade: Sendable {
     /// Opens the connection.
     ///
     /// - Parameters:
-    /// - headers: Further fields of the 101 answer. The handshake's own, and values with control characters,
-    /// end the
-    ///     request with 500 and an error in the log.
+    ///   - headers: Further fields of the 101 answer. The handshake's own, and values with control characters,
+    ///     end the request with 500 and an error in the log. `HTTPField` itself turns line breaks and NUL into
+    ///     spaces when it is made, so these can add no fields, and no error tells of them.
     ///   - subprotocol: One of those offered; nil leaves the choice to ``ServiceConfiguration/subProtocols``.
     public init(_ service: any Service, headers: HTTPFields = [:], subprotocol: String? = nil) {
         kind = .asynchronous(service)
@@ -83,8 +86,8 @@ public protocol UpgradeService: Sendable {
     /// Settings of the connections; read once, when the service is attached.
     var configuration: ServiceConfiguration { get }
 
-    /// Accepts by returning, refuses by throwing: an ``UpgradeError`` is the answer, any other error becomes
-    /// a 500 without its text.
+    /// Accepts by returning, refuses by throwing: an ``UpgradeError`` is the answer, ``AuthenticationError`` is
+    /// 401, ``AuthorizationError`` 403, and any other error a 500 without its text, which goes to the log.
     func get(_ request: UpgradeRequest) async throws -> Upgrade
 }
 
@@ -92,7 +95,7 @@ extension UpgradeService {
     public var configuration: ServiceConfiguration { ServiceConfiguration() }
 }
 
-/// Thrown by ``UpgradeService/get(_:)``: the HTTP answer instead of the upgrade.
+/// Thrown by ``UpgradeService/get(_:)`` or ``HTTPService/respond(to:)``: the HTTP answer instead of the upgrade.
 public struct UpgradeError: Error, Sendable, CustomStringConvertible {
     /// From 400 to 599; another one is sent as 400.
     public var status: HTTPResponse.Status { didSet { status = Self.refusal(status) } }

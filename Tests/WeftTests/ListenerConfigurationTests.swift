@@ -11,6 +11,9 @@ struct ListenerConfigurationTests {
         #expect(configuration.server == nil)
         #expect(configuration.requestLimits.maxUriLength == 4096)
         #expect(configuration.requestLimits.maxHeaderSize == 8192)
+        #expect(configuration.requestLimits.maxEntityBodySize == -1)
+        #expect(configuration.http1Settings == HTTP1Settings(keepAlive: .auto, maxPipelinedRequests: 10))
+        #expect(HTTP1Settings(keepAlive: .never).maxPipelinedRequests == 10)
         #expect(configuration.threads == 1)
         #expect(configuration.eventLoops == nil)
         #expect(configuration.backlog == 4096)
@@ -25,6 +28,8 @@ struct ListenerConfigurationTests {
             ("maxConnections", { $0.maxConnections = 0 }),
             ("requestLimits.maxUriLength", { $0.requestLimits.maxUriLength = 0 }),
             ("requestLimits.maxHeaderSize", { $0.requestLimits.maxHeaderSize = -1 }),
+            ("requestLimits.maxEntityBodySize", { $0.requestLimits.maxEntityBodySize = -2 }),
+            ("http1Settings.maxPipelinedRequests", { $0.http1Settings.maxPipelinedRequests = 0 }),
             ("server", { $0.server = "Weft\r\nX-Evil: 1" }),
         ]
         for (field, change) in changes {
@@ -46,7 +51,7 @@ struct ListenerConfigurationTests {
         #expect(error.message.contains("port") && error.message.contains("\(port)"))
     }
 
-    @Test("Expiry of timeout while a request is arriving: 408 and close")
+    @Test("timeout: expiry while a request is arriving: 408 and close")
     func timeout() async throws {
         var configuration = ListenerConfiguration.local
         configuration.timeout = .seconds(2)
@@ -58,7 +63,7 @@ struct ListenerConfigurationTests {
         }
     }
 
-    @Test("A peer that trickles bytes does not extend the timeout")
+    @Test("timeout: a peer that trickles bytes does not extend the timeout")
     func trickle() async throws {
         var configuration = ListenerConfiguration.local
         configuration.timeout = .milliseconds(100)
@@ -72,7 +77,7 @@ struct ListenerConfigurationTests {
         }
     }
 
-    @Test("The timeout ends at the upgrade")
+    @Test("timeout: ends at the upgrade")
     func timeoutEnds() async throws {
         var configuration = ListenerConfiguration.local
         configuration.timeout = .seconds(2)
@@ -89,7 +94,7 @@ struct ListenerConfigurationTests {
         }
     }
 
-    @Test("Over the request limits: 414 and 431")
+    @Test("requestLimits: over maxUriLength 414, over maxHeaderSize 431")
     func requestLimits() async throws {
         var configuration = ListenerConfiguration.local
         configuration.requestLimits.maxUriLength = 50
@@ -108,7 +113,101 @@ struct ListenerConfigurationTests {
         }
     }
 
-    @Test("The Server header is on every HTTP answer")
+    /// Answers with the number of bytes in the body, and its path.
+    private func serveBodies<Result>(
+        _ configuration: ListenerConfiguration, _ talk: (Listener) async throws -> Result
+    ) async throws -> Result {
+        let attach: (Listener) throws -> Void = { listener in
+            try listener.attach(at: "/{rest*}") { request -> HTTPServiceResponse in
+                HTTPServiceResponse(text: "\(request.path) \(request.body.count)")
+            }
+        }
+        return try await withListener(configuration, attach: attach, talk)
+    }
+
+    @Test("requestLimits: over maxEntityBodySize 413, whether the length is announced or passed")
+    func bodyLimit() async throws {
+        var configuration = ListenerConfiguration.local
+        configuration.requestLimits.maxEntityBodySize = 5
+        let chunked = "Transfer-Encoding: chunked\r\n\r\n"
+        try await serveBodies(configuration) { listener in
+            for (rest, status) in [
+                ("Content-Length: 5\r\n\r\nhello", 200), ("Content-Length: 6\r\n\r\n", 413),
+                (chunked + "5\r\nhello\r\n0\r\n\r\n", 200), (chunked + "3\r\nhel\r\n3\r\n", 413),
+                ("Content-Length: 6\r\nExpect: 100-continue\r\n\r\n", 413),
+            ] {
+                let peer = try await RawPeer.connect(listener.port)
+                try await peer.send("POST / HTTP/1.1\r\nHost: x\r\n" + rest)
+                let response = try await peer.readResponse()
+                #expect(response.status == status)
+                #expect(response.fields["connection"] == (status == 413 ? "close" : nil))
+            }
+        }
+    }
+
+    @Test("timeout: a body that does not arrive is 408 too")
+    func bodyTimeout() async throws {
+        var configuration = ListenerConfiguration.local
+        configuration.timeout = .seconds(2)
+        try await serveBodies(configuration) { listener in
+            let half = Array("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf".utf8)
+            let peer = try await RawPeer.connect(listener.port, sending: half)
+            #expect(try await peer.readResponse().status == 408)
+            #expect(try await peer.readToEnd().isEmpty)
+        }
+    }
+
+    @Test(
+        "http1Settings: keepAlive is what the client asks, or always, or never",
+        arguments: [
+            (HTTP1Settings.KeepAlive.auto, "", nil), (.auto, "Connection: close\r\n", "close"),
+            (.always, "Connection: close\r\n", nil), (.never, "", "close"),
+        ] as [(HTTP1Settings.KeepAlive, String, String?)])
+    func keepAlive(setting: HTTP1Settings.KeepAlive, field: String, expected: String?) async throws {
+        var configuration = ListenerConfiguration.local
+        configuration.http1Settings.keepAlive = setting
+        try await serveBodies(configuration) { listener in
+            let peer = try await RawPeer.connect(listener.port)
+            try await peer.send(
+                "GET /1 HTTP/1.1\r\nHost: x\r\n\(field)\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await peer.readResponse().fields["connection"] == expected)
+            if expected == nil {
+                #expect(try await peer.readResponse().body == "/2 0")
+            } else {
+                #expect(try await peer.readToEnd().isEmpty)
+            }
+        }
+    }
+
+    @Test("http1Settings: maxPipelinedRequests are asked for at a time, and answered in order")
+    func pipelining() async throws {
+        var configuration = ListenerConfiguration.local
+        configuration.http1Settings.maxPipelinedRequests = 2
+        let asked = Channel<String>()
+        let gates = ["/1": Gate(), "/2": Gate(), "/3": Gate()]
+        let attach: (Listener) throws -> Void = { listener in
+            try listener.attach(at: "*") { request -> HTTPServiceResponse in
+                asked.send(request.path)
+                await gates[request.path]?.pass()
+                asked.send(request.path + " answered")
+                return HTTPServiceResponse(text: request.path)
+            }
+        }
+        try await withListener(configuration, attach: attach) { listener in
+            let peer = try await RawPeer.connect(listener.port)
+            try await peer.send((1...3).map { "GET /\($0) HTTP/1.1\r\nHost: x\r\n\r\n" }.joined())
+            #expect(try await Set([asked.next(), asked.next()]) == ["/1", "/2"])
+            gates["/2"]?.open()
+            #expect(try await asked.next() == "/2 answered")  // which must not leave, nor let /3 in
+            gates["/1"]?.open()
+            #expect(try await asked.next() == "/1 answered")
+            #expect(try await asked.next() == "/3")
+            gates["/3"]?.open()
+            for path in ["/1", "/2", "/3"] { #expect(try await peer.readResponse().body == path) }
+        }
+    }
+
+    @Test("server: the field is on every HTTP answer")
     func server() async throws {
         var configuration = ListenerConfiguration.local
         configuration.server = "Weft test"
@@ -121,7 +220,7 @@ struct ListenerConfigurationTests {
         }
     }
 
-    @Test("Over maxConnections: 503 and close")
+    @Test("maxConnections: over the limit 503 and close")
     func maxConnections() async throws {
         var configuration = ListenerConfiguration.local
         configuration.maxConnections = 2
@@ -136,7 +235,7 @@ struct ListenerConfigurationTests {
         }
     }
 
-    @Test("A host may be a name")
+    @Test("host: may be a name")
     func hostName() async throws {
         var configuration = ListenerConfiguration()
         configuration.host = "localhost"

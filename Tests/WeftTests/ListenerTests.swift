@@ -5,7 +5,7 @@ import Weft
 struct ListenerTests {
     // MARK: Start
 
-    @Test("Port 0 means an ephemeral port, read back from localAddress after start()")
+    @Test("localAddress: nil before start(), then the port that 0 stood for")
     func ephemeralPort() async throws {
         let listener = try Listener(port: 0, configuration: .local)
         #expect(listener.localAddress == nil)
@@ -16,7 +16,7 @@ struct ListenerTests {
         try await listener.immediateStop()
     }
 
-    @Test("init binds nothing; start() on a port in use names address and cause")
+    @Test("start() async throws: a port in use is named with its cause; init binds nothing")
     func portInUse() async throws {
         try await serve(Echo()) { first in
             let second = try Listener(port: first.port, configuration: .local)
@@ -28,7 +28,7 @@ struct ListenerTests {
         }
     }
 
-    @Test("An address of another machine is unavailable")
+    @Test("start() async throws: an address of another machine is unavailable")
     func foreignAddress() async throws {
         var configuration = ListenerConfiguration.local
         configuration.host = "192.0.2.1"
@@ -38,7 +38,7 @@ struct ListenerTests {
         #expect(error.message.contains("192.0.2.1"))
     }
 
-    @Test("A listener whose start() failed may start again")
+    @Test("start() async throws: after a failure it may be tried again")
     func startAfterFailure() async throws {
         let port = try await serve(Echo()) { first in
             let second = try Listener(port: first.port, configuration: .local)
@@ -76,7 +76,9 @@ struct ListenerTests {
 
     // MARK: Services
 
-    @Test("The same path twice is an error, before and after start()")
+    @Test(
+        #"attach(_ service: some UpgradeService, at path: String = "/"): the same path twice is an error, before and after start()"#
+    )
     func duplicatePath() async throws {
         let listener = try Listener(port: 0, configuration: .local)
         func attach() throws { try listener.attach(at: "/ws") { _ in Echo() } }
@@ -91,7 +93,7 @@ struct ListenerTests {
         try await listener.immediateStop()
     }
 
-    @Test("Detaching what is not attached is an error")
+    @Test("detach(path:): what is not attached is an error")
     func notAttached() async throws {
         let listener = try Listener(port: 0, configuration: .local)
         let error = try await failure(WebSocketError.self) { try listener.detach(path: "/none") }
@@ -119,7 +121,7 @@ struct ListenerTests {
         }
     }
 
-    @Test("After detach new upgrades get 404 at once and existing connections go on")
+    @Test("detach(path:): new upgrades get 404 at once and existing connections go on")
     func detachWhileRunning() async throws {
         try await serve(Echo()) { listener in
             let client = try await Client(listener.url())
@@ -150,7 +152,9 @@ struct ListenerTests {
 
     // MARK: Stop
 
-    @Test("gracefulStop sends 1001 to every connection and waits for the closing handshakes")
+    @Test(
+        "gracefulStop(timeout: Duration = .seconds(30)) async throws: sends 1001 to every connection and waits for the closing handshakes"
+    )
     func gracefulStop() async throws {
         let service = Recorder()
         try await serve(service) { listener in
@@ -342,7 +346,7 @@ struct ListenerTests {
         }
     }
 
-    @Test("immediateStop aborts every connection and each service gets onClose with 1006")
+    @Test("immediateStop() async throws: aborts every connection and each service gets onClose with 1006")
     func immediateStop() async throws {
         let service = Recorder()
         try await serve(service) { listener in
@@ -362,7 +366,7 @@ struct ListenerTests {
         }
     }
 
-    @Test("run() serves until its task is cancelled and then stops gracefully")
+    @Test("run() async throws: serves until its task is cancelled and then stops gracefully")
     func run() async throws {
         let service = Recorder()
         let listener = try Listener(port: 0, configuration: .local)
@@ -377,7 +381,7 @@ struct ListenerTests {
         #expect(listener.connectionCount == 0)
     }
 
-    @Test("run() throws what start() throws")
+    @Test("run() async throws: throws what start() throws")
     func runFails() async throws {
         try await serve(Echo()) { first in
             let second = try Listener(port: first.port, configuration: .local)
@@ -401,7 +405,7 @@ struct ListenerTests {
 
     // MARK: Many
 
-    @Test("connectionCount tells the open connections")
+    @Test("connectionCount: tells the open connections")
     func connectionCount() async throws {
         try await serve(Echo()) { listener in
             #expect(listener.connectionCount == 0)
@@ -415,7 +419,7 @@ struct ListenerTests {
         }
     }
 
-    @Test("Several threads serve connections alike")
+    @Test("threads: several serve connections alike")
     func threads() async throws {
         var configuration = ListenerConfiguration.local
         configuration.threads = 3

@@ -24,7 +24,7 @@ struct UpgradeTests {
 
     // MARK: The request
 
-    @Test("The request tells head, path, query, origin, subprotocols and addresses")
+    @Test("UpgradeRequest: tells head, path, query, origin, subprotocols and addresses")
     func request() async throws {
         let requests = Channel<UpgradeRequest>()
         let get: @Sendable (UpgradeRequest) -> Upgrade = { request in
@@ -150,7 +150,59 @@ struct UpgradeTests {
 
     // MARK: Refusal
 
-    @Test("UpgradeError is the HTTP answer: status, headers and the message as body")
+    @Test("AuthenticationError: 401 with its challenge; AuthorizationError: 403")
+    func authErrors() async throws {
+        let get: @Sendable (UpgradeRequest) throws -> Upgrade = { request in
+            switch request.query {
+            case "who": throw AuthenticationError("who are you", challenge: "Bearer\r\nX-Evil: 1")
+            case "bare": throw AuthenticationError()
+            default: throw AuthorizationError("not you")
+            }
+        }
+        try await decide(get) { listener in
+            let who = try await answer(listener, RawPeer.upgradeRequest("/ws?who"))
+            #expect(who.status == 401)
+            #expect(who.body == "who are you")
+            #expect(who.fields["www-authenticate"] == "Bearer  X-Evil: 1")
+            #expect(who.fields["connection"] == "close")
+            #expect(
+                try await answer(listener, RawPeer.upgradeRequest("/ws?bare")).fields["www-authenticate"]
+                    == nil)
+            let not = try await answer(listener, RawPeer.upgradeRequest("/ws"))
+            #expect(not.status == 403)
+            #expect(not.body == "not you")
+        }
+        #expect(AuthenticationError("who").description == "401 Unauthorized: who")
+        #expect(AuthorizationError("no").description == "403 Forbidden: no")
+    }
+
+    @Test("UpgradeRequest: pathParameters and cookies")
+    func parametersAndCookies() async throws {
+        let requests = Channel<UpgradeRequest>()
+        let attach: (Listener) throws -> Void = { listener in
+            try listener.attach(at: "/{a}/{rest*}") { request in
+                requests.send(request)
+                return Echo()
+            }
+        }
+        try await withListener(attach: attach) { listener in
+            let peer = try await RawPeer.connect(listener.port)
+            try await peer.send(
+                RawPeer.upgradeRequest(
+                    "/x%2Fy/J%C3%BCrgen/%FF", "Cookie: a=1; b=\"2 3\";c=4=5 ; novalue; =noname; d=",
+                    "Cookie: a=6"))
+            #expect(try await peer.readResponse().status == 101)
+            let request = try await requests.next()
+            #expect(request.path == "/x%2Fy/J%C3%BCrgen/%FF")
+            #expect(request.pathParameters == ["a": "x/y", "rest": "Jürgen/\u{FFFD}"])
+            #expect(request.cookies.map(\.name) == ["a", "b", "c", "d", "a"])
+            #expect(request.cookies.map(\.value) == ["1", "\"2 3\"", "4=5", "", "6"])
+        }
+    }
+
+    @Test(
+        "throw UpgradeError(status: = .badRequest, message:, headers:): is the HTTP answer with the message as body"
+    )
     func upgradeError() async throws {
         let get: @Sendable (UpgradeRequest) throws -> Upgrade = { _ in
             throw UpgradeError(status: .forbidden, message: "members only", headers: [.retryAfter: "120"])
@@ -189,17 +241,23 @@ struct UpgradeTests {
         #expect(UpgradeError(status: .init(code: 599), message: "x").description.contains("599"))
     }
 
-    @Test("Any other thrown error is a 500 without its text")
+    @Test("Any other thrown error is a 500 without its text, which goes to the log")
     func otherError() async throws {
-        let get: @Sendable (UpgradeRequest) throws -> Upgrade = { _ in throw Mishap() }
-        try await decide(get) { listener in
+        let log = LogChannel()
+        var configuration = ListenerConfiguration.local
+        configuration.logger = log.logger
+        let attach: (Listener) throws -> Void = { listener in
+            try listener.attach(at: "/ws") { _ -> Upgrade in throw Mishap() }
+        }
+        try await withListener(configuration, attach: attach) { listener in
             let response = try await answer(listener, RawPeer.upgradeRequest())
             #expect(response.status == 500)
             #expect(!response.body.contains("mishap"))
+            #expect(try await log.lines.next().contains("a mishap"))
         }
     }
 
-    @Test("An upgrade service has a default configuration and decides for itself")
+    @Test("protocol UpgradeService: Sendable: has a default configuration and decides for itself")
     func upgradeService() async throws {
         struct Members: UpgradeService {
             func get(_ request: UpgradeRequest) async throws -> Upgrade {

@@ -80,6 +80,28 @@ extension RequestLimits {
     }
 }
 
+extension HTTP1Settings {
+    /// The defaults.
+    public init() {
+        let defaults = ListenerConfiguration.defaults
+        keepAlive =
+            switch defaults.keep_alive {
+            case WEFT_KEEP_ALIVE_ALWAYS: .always
+            case WEFT_KEEP_ALIVE_NEVER: .never
+            default: .auto
+            }
+        maxPipelinedRequests = Int(defaults.max_pipelined_requests)
+    }
+
+    fileprivate var coreKeepAlive: weft_keep_alive {
+        switch keepAlive {
+        case .auto: WEFT_KEEP_ALIVE_AUTO
+        case .always: WEFT_KEEP_ALIVE_ALWAYS
+        case .never: WEFT_KEEP_ALIVE_NEVER
+        }
+    }
+}
+
 extension ListenerConfiguration {
     static var defaults: weft_listener_config {
         var config = weft_listener_config()
@@ -91,6 +113,7 @@ extension ListenerConfiguration {
     public init() {
         host = String(cString: Self.defaults.host)
         timeout = .milliseconds(Self.defaults.timeout_ms)
+        http1Settings = HTTP1Settings()
         requestLimits = RequestLimits()
         threads = Int(Self.defaults.threads)
         backlog = Int(Self.defaults.backlog)
@@ -104,6 +127,8 @@ extension ListenerConfiguration {
         try ConnectionLimits.check("threads", threads, in: 1...1024)
         try ConnectionLimits.check("backlog", backlog, in: 1...Int(Int32.max))
         try ConnectionLimits.check("maxConnections", maxConnections, in: 1...Int.max)
+        try ConnectionLimits.check(
+            "http1Settings.maxPipelinedRequests", http1Settings.maxPipelinedRequests, in: 1...count)
         try ConnectionLimits.check("requestLimits.maxUriLength", requestLimits.maxUriLength, in: 1...count)
         try ConnectionLimits.check("requestLimits.maxHeaderSize", requestLimits.maxHeaderSize, in: 1...count)
         try ConnectionLimits.check(
@@ -120,6 +145,8 @@ extension ListenerConfiguration {
         config.max_connections = UInt64(maxConnections)
         config.max_uri_length = UInt32(requestLimits.maxUriLength)
         config.max_header_size = UInt32(requestLimits.maxHeaderSize)
+        config.keep_alive = http1Settings.coreKeepAlive
+        config.max_pipelined_requests = UInt32(http1Settings.maxPipelinedRequests)
         config.max_entity_body_size = Int64(requestLimits.maxEntityBodySize)
         return config
     }

@@ -6,17 +6,52 @@ final class ListenerBridge: Sendable {
     private let core: CoreHandle
     /// The loops live as long as the listener's sockets on them.
     private let eventLoops: [EventLoop]
-    private let end: ListenerEnd
+    let end: ListenerEnd
 
     /// Binds the address and accepts.
     init(
-        _ place: ListenerPlace, configuration: ListenerConfiguration, routes: [String: Route]
+        _ place: ListenerPlace, configuration: ListenerConfiguration, routes: RouteList
     ) throws(WebSocketError) {
         eventLoops = try (configuration.eventLoops ?? EventLoops(threads: configuration.threads)).started()
         end = ListenerEnd(eventLoops: eventLoops, logger: configuration.logger)
         let loops = eventLoops.map { Optional($0.pointer) }
-        let retained = Unmanaged.passRetained(end)
         var settings = configuration.coreValue
+        core = try Self.open(&settings, end, routes) { out, settings, text, size in
+            place.lend(to: &settings, host: configuration.host) { settings in
+                withOptionalCString(configuration.server) { server in
+                    loops.withUnsafeBufferPointer { loops in
+                        settings.server = server
+                        settings.loops = loops.baseAddress
+                        settings.loop_count = loops.count
+                        return weft_listener_open(&out, &settings, text, size)
+                    }
+                }
+            }
+        }
+    }
+
+    /// A second set of services on the port of `owner`.
+    init(sharing owner: ListenerBridge, routes: RouteList, logger: Logger?) throws(WebSocketError) {
+        eventLoops = owner.eventLoops
+        end = ListenerEnd(eventLoops: eventLoops, logger: logger)
+        var settings = ListenerConfiguration.defaults
+        core = try Self.open(&settings, end, routes) { out, settings, text, size in
+            weft_listener_share(&out, owner.pointer, &settings, text, size)
+        }
+    }
+
+    deinit { weft_listener_release(pointer) }
+
+    private var pointer: OpaquePointer { core.pointer }
+
+    /// What both ways to open have in common: the core takes a retain of `end`, and of the routes.
+    private static func open(
+        _ settings: inout weft_listener_config, _ end: ListenerEnd, _ routes: RouteList,
+        _ call: (
+            inout OpaquePointer?, inout weft_listener_config, UnsafeMutablePointer<CChar>, Int
+        ) -> weft_status
+    ) throws(WebSocketError) -> CoreHandle {
+        let retained = Unmanaged.passRetained(end)
         settings.context = retained.toOpaque()
         settings.on_closed = { context in
             Unmanaged<ListenerEnd>.fromOpaque(context!).takeRetainedValue().reach()
@@ -25,54 +60,21 @@ final class ListenerBridge: Sendable {
             let end = Unmanaged<ListenerEnd>.fromOpaque(context!).takeUnretainedValue()
             end.logger?.log(level: status == WEFT_OK ? .notice : .warning, "\(String(cString: detail!))")
         }
-        settings.loop_count = loops.count
         var opened: OpaquePointer?
         do throws(WebSocketError) {
             var detail = Detail()
             try detail.fill { text, size in
-                place.lend(to: &settings, host: configuration.host) { settings in
-                    withOptionalCString(configuration.server) { server in
-                        loops.withUnsafeBufferPointer { loops in
-                            settings.server = server
-                            settings.loops = loops.baseAddress
-                            return Self.open(&opened, &settings, Array(routes), text, size)
-                        }
-                    }
+                routes.lend { entries in
+                    settings.routes = entries.baseAddress
+                    settings.route_count = entries.count
+                    return call(&opened, &settings, text, size)
                 }
             }
         } catch {
             retained.release()
             throw error
         }
-        core = CoreHandle(pointer: opened!)
-    }
-
-    deinit { weft_listener_release(pointer) }
-
-    private var pointer: OpaquePointer { core.pointer }
-
-    /// Lends the routes one after the other, then opens.
-    private static func open(
-        _ out: UnsafeMutablePointer<OpaquePointer?>, _ core: inout weft_listener_config,
-        _ routes: [(key: String, value: Route)], _ detail: UnsafeMutablePointer<CChar>, _ detailSize: Int
-    ) -> weft_status {
-        var lent: [weft_path_route] = []
-        func lend(_ rest: ArraySlice<(key: String, value: Route)>) -> weft_status {
-            guard let next = rest.first else {
-                return lent.withUnsafeBufferPointer { routes in
-                    core.routes = routes.baseAddress
-                    core.route_count = routes.count
-                    return weft_listener_open(out, &core, detail, detailSize)
-                }
-            }
-            return next.key.withCString { path in
-                next.value.withCoreValue { route in
-                    lent.append(weft_path_route(path: path, route: route))
-                    return lend(rest.dropFirst())
-                }
-            }
-        }
-        return lend(routes[...])
+        return CoreHandle(pointer: opened!)
     }
 
     var localAddress: SocketAddress {
@@ -82,11 +84,16 @@ final class ListenerBridge: Sendable {
 
     var connectionCount: Int { weft_listener_connection_count(pointer) }
 
-    func attach(_ route: Route, at path: String) -> weft_status {
-        route.withCoreValue { weft_listener_attach(pointer, path, $0) }
+    func attach(_ route: Route, at path: String) throws(WebSocketError) {
+        let status = RouteList([(path, route)]).lend { entries in
+            weft_listener_attach(pointer, entries[0].path, entries[0].route)
+        }
+        try WebSocketError.check(status)
     }
 
-    func detach(path: String) { _ = weft_listener_detach(pointer, path) }
+    func detach(_ route: Route, at path: String) {
+        _ = weft_listener_detach_context(pointer, path, Unmanaged.passUnretained(route).toOpaque())
+    }
 
     /// Ends the listener and returns when all its connections are gone. Zero aborts them.
     func stop(timeout: Duration) async {
@@ -97,7 +104,7 @@ final class ListenerBridge: Sendable {
 
 /// What the core tells of a listener: warnings, and when it has ended. The core holds one retain until then,
 /// and so the loops stay.
-private final class ListenerEnd: Sendable {
+final class ListenerEnd: Sendable {
     private struct State {
         var isReached = false
         var waiters: [UnsafeContinuation<Void, Never>] = []
@@ -110,6 +117,8 @@ private final class ListenerEnd: Sendable {
         self.eventLoops = eventLoops
         self.logger = logger
     }
+
+    var isReached: Bool { state.withLock { $0.isReached } }
 
     func wait() async {
         await withUnsafeContinuation { continuation in

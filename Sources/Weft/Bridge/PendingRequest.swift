@@ -14,7 +14,7 @@ final class PendingRequest: Sendable {
 
     /// A request that nobody answered gets a 500.
     deinit {
-        if !isAnswered.withLock({ $0 }) { refuse(.internalServerError, "") }
+        if !isAnswered.withLock({ $0 }) { fail() }
     }
 
     private var pointer: OpaquePointer { core.pointer }
@@ -23,15 +23,26 @@ final class PendingRequest: Sendable {
 
     var upgradeRequest: UpgradeRequest {
         UpgradeRequest(
-            head: head, path: String(weft_request_path(pointer)), query: String(weft_request_query(pointer)),
+            head: head, path: path, pathParameters: pathParameters,
+            query: String(weft_request_query(pointer)),
             remoteAddress: address(weft_request_remote_host), localAddress: address(weft_request_local_host),
             isSecure: false)
     }
 
     var httpRequest: HTTPServiceRequest {
         HTTPServiceRequest(
-            head: head, path: String(weft_request_path(pointer)), query: String(weft_request_query(pointer)),
+            head: head, path: path, pathParameters: pathParameters,
+            query: String(weft_request_query(pointer)),
             body: [UInt8](weft_request_body(pointer)), remoteAddress: address(weft_request_remote_host))
+    }
+
+    var path: String { String(weft_request_path(pointer)) }
+
+    private var pathParameters: [String: String] {
+        var count = 0
+        let parameters = UnsafeBufferPointer(
+            start: weft_request_path_parameters(pointer, &count), count: count)
+        return Dictionary(uniqueKeysWithValues: parameters.map { (String($0.name), String($0.value)) })
     }
 
     private var head: HTTPRequest {
@@ -114,14 +125,18 @@ final class PendingRequest: Sendable {
         }
     }
 
-    /// A plain text answer. One that cannot be sent, such as for a header with a line break in it, becomes
-    /// a 500; where even that has no memory, the request is dropped.
-    func refuse(_ status: HTTPResponse.Status, _ message: String, headers: HTTPFields = [:]) {
+    /// A plain text answer. Throws for a header that cannot be sent; the request is then still unanswered.
+    func refuse(_ refusal: UpgradeError) throws(WebSocketError) {
+        try respond(
+            HTTPServiceResponse(status: refusal.status, headers: refusal.headers, text: refusal.message))
+    }
+
+    /// A 500, unless there was an answer; where even that has no memory, the request is dropped.
+    func fail() {
         do throws(WebSocketError) {
-            try respond(HTTPServiceResponse(status: status, headers: headers, text: message))
+            try refuse(UpgradeError(status: .internalServerError, message: "internal server error"))
         } catch {
             if error.code == .invalidState { return }  // answered already
-            if status != .internalServerError || !headers.isEmpty { return refuse(.internalServerError, "") }
             isAnswered.withLock { $0 = true }
             weft_request_drop(pointer)
         }

@@ -30,23 +30,14 @@ final class Route: Sendable {
         upgrade = nil
     }
 
-    /// Lends the route to the core, which takes a retain of its own if `attach` works.
-    func withCoreValue(_ attach: (UnsafePointer<weft_route>) -> weft_status) -> weft_status {
-        var origins: [String] = []
-        if case .list(let list) = configuration.allowedOrigins { origins = list }
-        return HTTPFields.withViews(of: origins) { views in
-            let retained = Unmanaged.passRetained(self)
-            var route = coreCallbacks
-            route.context = retained.toOpaque()
-            route.origin_list = views.baseAddress
-            route.origin_count = views.count
-            let status = attach(&route)
-            if status != WEFT_OK { retained.release() }
-            return status
-        }
+    /// Compared exactly with the `Origin` of a request.
+    var listedOrigins: [String] {
+        if case .list(let list) = configuration.allowedOrigins { return list }
+        return []
     }
 
-    private var coreCallbacks: weft_route {
+    /// The route without its context and its list of origins.
+    var coreCallbacks: weft_route {
         var route = weft_route()
         weft_route_init(&route)
         if upgrade != nil {
@@ -123,11 +114,13 @@ final class Route: Sendable {
     }
 
     private func refuse(_ pending: PendingRequest, _ error: any Error) {
-        if let refusal = error as? UpgradeError {
-            pending.refuse(refusal.status, refusal.message, headers: refusal.headers)
-        } else {
-            logger?.error("an upgrade failed: \(error)")
-            pending.refuse(.internalServerError, "internal server error")
+        let refusal = (error as? any RefusalError)?.refusal
+        do throws(WebSocketError) {
+            guard let refusal else { throw WebSocketError(.callbackFailed, "\(error)") }
+            try pending.refuse(refusal)
+        } catch {
+            logger?.error("a request failed: \(error.message)", metadata: ["path": "\(pending.path)"])
+            pending.fail()
         }
     }
 
@@ -139,27 +132,8 @@ final class Route: Sendable {
             do {
                 try pending.respond(try await http!.respond(to: request))
             } catch {
-                logger?.error("an HTTP request failed: \(error)")
-                pending.refuse(.internalServerError, "internal server error")
+                refuse(pending, error)
             }
         }
-    }
-}
-
-extension HTTPFields {
-    /// Lends strings as views for the time of the call.
-    static func withViews<Result>(of strings: [String], _ body: (UnsafeBufferPointer<weft_string>) -> Result)
-        -> Result
-    {
-        let bytes = strings.map { Array($0.utf8CString) }
-        var views: [weft_string] = []
-        func lend(_ index: Int) -> Result {
-            guard index < bytes.count else { return views.withUnsafeBufferPointer(body) }
-            return bytes[index].withUnsafeBufferPointer { characters in
-                views.append(weft_string(bytes: characters.baseAddress, length: characters.count - 1))
-                return lend(index + 1)
-            }
-        }
-        return lend(0)
     }
 }
