@@ -9,29 +9,46 @@ from wire import BINARY, CLOSE, PING, PONG, TEXT, close_frame, connect, frame, h
 
 BAD = {
     "unmasked": (frame(TEXT, b"hi", is_masked=False), 1002),
-    "reserved opcode 3": (frame(3), 1002),
-    "reserved opcode 11": (frame(11), 1002),
+    **{f"reserved opcode {opcode}": (frame(opcode), 1002) for opcode in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15)},
+    "reserved opcode inside a message": (frame(TEXT, b"a", final=False) + frame(3, b"b"), 1002),
     "rsv1 without an extension": (frame(TEXT, b"hi", reserved=4), 1002),
     "rsv2": (frame(TEXT, b"hi", reserved=2), 1002),
     "rsv3": (frame(TEXT, b"hi", reserved=1), 1002),
+    "rsv1 on a ping": (frame(PING, b"hi", reserved=4), 1002),
+    "rsv1 on a continuation": (frame(TEXT, b"a", final=False) + frame(0, b"b", reserved=4), 1002),
+    "all reserved bits": (frame(BINARY, b"hi", reserved=7), 1002),
     "fragmented ping": (frame(PING, final=False), 1002),
+    "fragmented pong": (frame(PONG, final=False), 1002),
+    "fragmented close": (frame(CLOSE, b"\x03\xe8", final=False), 1002),
     "ping of 126": (frame(PING, bytes(126)), 1002),
+    "pong of 126": (frame(PONG, bytes(126)), 1002),
+    "close of 126": (close_frame(1000, b"x" * 124), 1002),
+    "ping of 2^16": (frame(PING, bytes(65536)), 1002),
     "continuation without a start": (frame(0, b"hi"), 1002),
+    "last continuation without a start": (frame(0, b"hi", final=False), 1002),
+    "continuation behind a whole message": (frame(BINARY, b"a", final=False) + frame(0, b"b") + frame(0, b"c"), 1002),
+    "bytes inside a text": (frame(TEXT, b"a", final=False) + frame(BINARY, b"b"), 1002),
     "start inside a message": (frame(TEXT, b"a", final=False) + frame(TEXT, b"b"), 1002),
     "text that is not UTF-8": (frame(TEXT, b"\xff"), 1007),
     "text that ends inside a character": (frame(TEXT, b"\xe2\x82"), 1007),
+    "text that goes wrong long before its end": (frame(TEXT, b"fine \xff", final=False), 1007),
+    "byte that no character begins with": (frame(TEXT, b"\x80"), 1007),
+    "beyond Unicode": (frame(TEXT, b"\xf4\x90\x80\x80"), 1007),
+    "message that ends inside a character": (frame(TEXT, b"\xe2", final=False) + frame(0, b"\x82"), 1007),
     "surrogate": (frame(TEXT, b"\xed\xa0\x80"), 1007),
     "overlong character across fragments": (frame(TEXT, b"\xe0", final=False) + frame(0, b"\x80\x80"), 1007),
     "frame over the limit, announced only": (header(0x82, 65537) + bytes(4), 1009),
     "frame of 2^63 - 1, announced only": (header(0x82, 2**63 - 1) + bytes(4), 1009),
     "length with its top bit set": (struct.pack(">BBQ", 0x82, 255, 2**63), 1002),
     "length of 5 in 16 bits": (struct.pack(">BBH", 0x82, 254, 5), 1002),
+    "all bits of a length": (struct.pack(">BBQ", 0x82, 255, 2**64 - 1), 1002),
+    "length of 125 in 16 bits": (struct.pack(">BBH", 0x82, 254, 125), 1002),
+    "length of 65535 in 64 bits": (struct.pack(">BBQ", 0x82, 255, 65535), 1002),
     "length of 5 in 64 bits": (struct.pack(">BBQ", 0x82, 255, 5), 1002),
     "close of one byte": (frame(CLOSE, b"\x03"), 1002),
     "close with 1005": (close_frame(1005), 1002),
     "close with 1006": (close_frame(1006), 1002),
-    "close with 999": (close_frame(999), 1002),
-    "close with 5000": (close_frame(5000), 1002),
+    **{f"close with {code}": (close_frame(code), 1002) for code in (0, 999, 1004, 1015, 1016, 2999, 5000, 65535)},
     "close with a reason that is not UTF-8": (close_frame(1000, b"\xff"), 1007),
 }
 
@@ -62,6 +79,46 @@ def test_bad_frame_in_single_bytes_is_answered_alike(server, name):
         assert wire.close_code() == code
 
 
+def test_length_over_the_limit_is_told(server):
+    with connect(server.port) as wire:
+        wire.open()
+        wire.send(header(0x82, 2**40) + bytes(4))
+        opcode, payload = wire.frame()
+        assert (opcode, payload[:2]) == (CLOSE, struct.pack(">H", 1009))
+        assert payload[2:] == b"frame of 1099511627776 bytes is over maxFrameSize 65536"
+
+
+def test_text_cut_inside_characters_comes_back(server):
+    text = "aäß€\U0001f600".encode()
+    with connect(server.port) as wire:
+        wire.open()
+        wire.send(frame(TEXT, text[:1], final=False))
+        wire.send(b"".join(frame(0, text[i : i + 1], final=False) for i in range(1, len(text))) + frame(0))
+        assert wire.frame() == (TEXT, text)
+
+
+def test_close_inside_a_message_is_answered(server):
+    with connect(server.port) as wire:
+        wire.open()
+        wire.send(frame(TEXT, b"begun", final=False) + close_frame(1001))
+        assert wire.close_code() == 1001
+        wire.assert_ended()
+
+
+def test_pong_that_nobody_asked_for_is_passed_over(server):
+    with connect(server.port) as wire:
+        wire.open()
+        wire.send(frame(PONG, b"unasked") + frame(TEXT, b"next"))
+        assert wire.frame() == (TEXT, b"next")
+
+
+def test_longest_ping_is_answered(server):
+    with connect(server.port) as wire:
+        wire.open()
+        wire.send(frame(PING, bytes(125)))
+        assert wire.frame() == (PONG, bytes(125))
+
+
 def test_message_over_the_limit_in_fragments_is_refused(server):
     with connect(server.port) as wire:
         wire.open()
@@ -85,7 +142,7 @@ def test_message_at_the_limit_comes_back(server):
             received += len(payload)
 
 
-@pytest.mark.parametrize("code", [1000, 1001, 1003, 1007, 1011, 3000, 4999])
+@pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999])
 def test_close_code_comes_back(server, code):
     with connect(server.port) as wire:
         wire.open()
