@@ -160,19 +160,37 @@ static weft_status check_acceptance(const weft_request *request, const weft_acce
     return WEFT_EINVAL;
 }
 
+/* Settings of the acceptance's own, or the listener's. */
+static weft_status compression_of(weft_compression *out, const weft_request *request,
+                                  const weft_acceptance *acceptance, char *detail, size_t detail_size)
+{
+    weft__problem problem;
+    *out = request->listener->compression;
+    if (!acceptance->compression) return WEFT_OK;
+    weft_status status = weft__compression_take(out, acceptance->compression, WEFT_SERVER, &problem);
+    if (status != WEFT_OK) put_detail(detail, detail_size, problem.text);
+    return status;
+}
+
 static weft_status write_acceptance(weft__answer *answer, const weft_acceptance *acceptance, char *detail,
                                     size_t detail_size)
 {
     weft_request *request = answer->request;
     weft_service no_service;
     weft_service_init(&no_service);
-    weft_status status =
-        weft__plan_share(&answer->plan, &request->route->last_plan, WEFT_SERVER,
-                         acceptance->service ? acceptance->service : &no_service, acceptance->config);
+    char extensions[WEFT__EXTENSION_MAX];
+    weft_compression settings, agreed;
+    weft_status status = compression_of(&settings, request, acceptance, detail, detail_size);
+    if (status != WEFT_OK) return status;
+    weft_string extension = weft__compression_accept(extensions, &agreed, &request->head.fields, &settings);
+    status = weft__plan_share(&answer->plan, &request->route->last_plan, WEFT_SERVER,
+                              acceptance->service ? acceptance->service : &no_service, acceptance->config,
+                              &agreed);
     if (status == WEFT_EINVAL) put_detail(detail, detail_size, "a setting of the connection is out of range");
     if (status != WEFT_OK) return status;
     weft__upgrade_answer head = {
         .subprotocol = acceptance->subprotocol,
+        .extensions = extension,
         .server = weft__string(request->listener->server),
         .fields = acceptance->fields,
         .field_count = acceptance->field_count,

@@ -30,6 +30,7 @@ struct weft_client {
     weft__url url;
     char *subprotocols;
     char host[WEFT__MAX_HOST + 1]; /* closed by a NUL; of a unix socket its path, decoded */
+    weft_compression compression;
     weft__plan *plan;
     void *context;
     void (*on_answer)(void *context, const weft_answer *answer);

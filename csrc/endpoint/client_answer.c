@@ -140,6 +140,7 @@ static void take_answer(weft_client *client, weft__head *head)
     weft_status status =
         weft__upgrade_check_answer(head, &offer, client->key, &subprotocol, &agreed, &client->refusal);
     if (status == WEFT_OK) {
+        weft__plan_agree(client->plan, &agreed);
         open_connection(client, head, subprotocol);
         weft__head_clear(head);
     } else {

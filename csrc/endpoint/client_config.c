@@ -9,7 +9,11 @@
 
 weft__upgrade_offer weft__client_offer(const weft_client *client)
 {
-    return (weft__upgrade_offer){.url = &client->url, .subprotocols = weft__string(client->subprotocols)};
+    return (weft__upgrade_offer){
+        .url = &client->url,
+        .subprotocols = weft__string(client->subprotocols),
+        .compression = &client->compression,
+    };
 }
 
 weft_status weft__client_renew_key(weft_client *client)
@@ -100,6 +104,8 @@ weft_status weft__client_take_config(weft_client *client, const weft_client_conf
     weft_service_init(&no_service);
     weft_status status = take_url(client, config->url, problem);
     if (status == WEFT_OK) status = take_subprotocols(client, config->subprotocols, problem);
+    if (status == WEFT_OK)
+        status = weft__compression_take(&client->compression, config->compression, WEFT_CLIENT, problem);
     if (status == WEFT_OK) status = write_request(client, config, problem);
     if (status == WEFT_OK) status = take_retry(client, config->retry, problem);
     if (status != WEFT_OK) return status;

@@ -2,6 +2,7 @@
 
 #include "base/allocator.h"
 #include "base/config.h"
+#include "endpoint/compression.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -42,6 +43,7 @@ static weft_status check_plan(const weft__plan *plan)
 static weft_status fill_plan(weft__plan *plan, weft_role role, const weft_service *service,
                              const weft_connection_config *config)
 {
+    plan->compression = (weft_compression){0};
     weft_service_init(&plan->service);
     weft_connection_config_init(&plan->config);
     weft_status status = weft__config_take(&plan->service, service, sizeof plan->service);
@@ -57,6 +59,12 @@ static weft_status fill_plan(weft__plan *plan, weft_role role, const weft_servic
     return check_plan(plan);
 }
 
+void weft__plan_agree(weft__plan *plan, const weft_compression *agreed)
+{
+    plan->compression = *agreed;
+    plan->session.compression = agreed->enabled ? &plan->compression : NULL;
+}
+
 static weft__plan *copy_plan(const weft__plan *plan)
 {
     weft__plan *copy = weft__alloc(sizeof *copy);
@@ -65,6 +73,7 @@ static weft__plan *copy_plan(const weft__plan *plan)
     copy->service = plan->service;
     copy->config = plan->config;
     copy->session = plan->session;
+    weft__plan_agree(copy, &plan->compression);
     return copy;
 }
 
@@ -83,6 +92,7 @@ static bool says_the_same(const weft__plan *one, const weft__plan *other)
 {
     const weft_connection_config *a = &one->config, *b = &other->config;
     return memcmp(&one->service, &other->service, sizeof one->service) == 0 &&
+           weft__compression_is_same(one->session.compression, other->session.compression) &&
            one->session.role == other->session.role && a->max_frame_size == b->max_frame_size &&
            a->max_message_size == b->max_message_size && a->max_fragments == b->max_fragments &&
            a->idle_timeout_ms == b->idle_timeout_ms &&
@@ -93,12 +103,14 @@ static bool says_the_same(const weft__plan *one, const weft__plan *other)
 }
 
 weft_status weft__plan_share(weft__plan **out, _Atomic(weft__plan *) *kept, weft_role role,
-                             const weft_service *service, const weft_connection_config *config)
+                             const weft_service *service, const weft_connection_config *config,
+                             const weft_compression *agreed)
 {
     *out = NULL;
     weft__plan wanted;
     weft_status status = fill_plan(&wanted, role, service, config);
     if (status != WEFT_OK) return status;
+    weft__plan_agree(&wanted, agreed);
     /* Whoever takes the kept plan out owns it until it is put back; meanwhile others make their own. */
     weft__plan *plan = atomic_exchange(kept, NULL);
     if (!plan || !says_the_same(plan, &wanted)) {
@@ -161,6 +173,11 @@ static void on_timer(weft__timer *timer);
 weft_status weft__connection_new(weft_connection **out, const weft__connection_start *start)
 {
     *out = NULL;
+    weft__deflate_pool *pool = NULL;
+    if (start->plan->session.compression) {
+        pool = weft__loop_deflate_pool(weft__stream_loop(start->stream));
+        if (!pool) return WEFT_ENOMEM;
+    }
     weft_connection *connection = weft__alloc_zeroed(sizeof *connection);
     if (!connection) return WEFT_ENOMEM;
     if (start->subprotocol.length) {
@@ -183,6 +200,7 @@ weft_status weft__connection_new(weft_connection **out, const weft__connection_s
     connection->abort_mail.open = weft__connection_open_abort_mail;
     connection->last_read_ms = connection->last_activity_ms = weft__loop_now(connection->loop);
     weft__session_init(&connection->session, &start->plan->session);
+    weft__session_use_pool(&connection->session, pool);
     weft__timer_init(&connection->timer, on_timer);
     weft__loop_retain(connection->loop);
     if (start->host) {
@@ -326,6 +344,11 @@ weft_string weft_connection_subprotocol(const weft_connection *connection)
 {
     const char *subprotocol = connection->subprotocol;
     return (weft_string){subprotocol, subprotocol ? strlen(subprotocol) : 0};
+}
+
+bool weft_connection_is_compressed(const weft_connection *connection)
+{
+    return connection->plan->session.compression != NULL;
 }
 
 static weft_status tell_address(const weft_connection *connection, char *host, size_t size, uint16_t *port,

@@ -11,15 +11,21 @@ typedef struct weft__plan {
     weft_service service;
     weft_connection_config config;
     weft_session_config session;
+    weft_compression compression; /**< Where `session` has it. */
 } weft__plan;
 
-/** Checks and copies both. WEFT_EINVAL or WEFT_ENOMEM with `*out` NULL. */
+/** Checks and copies both; without compression. WEFT_EINVAL or WEFT_ENOMEM with `*out` NULL. */
 weft_status weft__plan_new(weft__plan **out, weft_role role, const weft_service *service,
                            const weft_connection_config *config);
 
-/** The same, or one more hold on the plan in `kept` when that one says the same. Thread: any. */
+/** The same with what was agreed of compression, or one more hold on the plan in `kept` when that one says
+ * the same. Thread: any. */
 weft_status weft__plan_share(weft__plan **out, _Atomic(weft__plan *) *kept, weft_role role,
-                             const weft_service *service, const weft_connection_config *config);
+                             const weft_service *service, const weft_connection_config *config,
+                             const weft_compression *agreed);
+
+/** Takes up what a handshake agreed; nobody else holds the plan yet. */
+void weft__plan_agree(weft__plan *plan, const weft_compression *agreed);
 void weft__plan_release(weft__plan *plan);
 
 /** How far a connection is. */

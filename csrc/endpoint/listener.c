@@ -157,6 +157,15 @@ static weft_status open_unix_socket(weft_listener *listener, char *detail, size_
     return status;
 }
 
+static weft_status take_compression(weft_listener *listener, char *detail, size_t detail_size)
+{
+    weft__problem problem;
+    weft_status status =
+        weft__compression_take(&listener->compression, listener->config.compression, WEFT_SERVER, &problem);
+    if (status != WEFT_OK) snprintf(detail, detail_size, "%s", problem.text);
+    return status;
+}
+
 static weft_status open_sockets(weft_listener *listener, char *detail, size_t detail_size)
 {
     if (listener->config.unix_path) return open_unix_socket(listener, detail, detail_size);
@@ -261,6 +270,7 @@ weft_status weft_listener_open(weft_listener **out, const weft_listener_config *
 
     weft_listener *listener = new_listener(&config, config.loops ? config.loop_count : config.threads);
     status = listener ? furnish(listener) : WEFT_ENOMEM;
+    if (status == WEFT_OK) status = take_compression(listener, detail, detail_size);
     if (status == WEFT_OK) status = attach_routes(listener, detail, detail_size);
     if (status == WEFT_OK) status = open_sockets(listener, detail, detail_size);
     if (status == WEFT_OK) status = open_loops(listener);

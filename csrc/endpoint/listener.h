@@ -3,6 +3,7 @@
 
 #include "endpoint/router.h"
 #include "endpoint/site.h"
+#include "http/extension.h"
 #include "http/head.h"
 #include "net/unix_socket.h"
 
@@ -13,6 +14,7 @@ struct weft_listener {
     weft__endpoint_address address;
     weft__unix_file unix_file; /* where it listens on one */
     weft__head_limits head_limits;
+    weft_compression compression;
     bool owns_loops;
     weft_listener *owner; /* whose port this one shares, held; NULL: the port is its own */
     weft__router *router; /* of the port */

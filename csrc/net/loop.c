@@ -20,8 +20,20 @@ void weft__loop_release(weft_loop *loop)
         weft__buffer_clear(loop->spares[i]);
         weft__free(loop->spares[i]);
     }
+    if (loop->tenant) loop->tenant->free(loop->tenant);
     weft__free(loop->tasks.items);
     weft__free(loop);
+}
+
+weft__loop_tenant *weft__loop_get_tenant(const weft_loop *loop)
+{
+    return loop->tenant;
+}
+
+void weft__loop_set_tenant(weft_loop *loop, weft__loop_tenant *tenant)
+{
+    assert(!loop->tenant);
+    loop->tenant = tenant;
 }
 
 bool weft_loop_is_current(const weft_loop *loop)

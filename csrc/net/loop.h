@@ -56,6 +56,15 @@ typedef struct weft__loop_member {
     void (*abort)(struct weft__loop_member *member); /**< Ends the member; it leaves the list. */
 } weft__loop_member;
 
+/** What an upper floor keeps with a loop for all that lives there; embedded in its owner. */
+typedef struct weft__loop_tenant {
+    void (*free)(struct weft__loop_tenant *tenant); /**< The loop has no holder any more. Any thread. */
+} weft__loop_tenant;
+
+/** The one tenant of the loop, or NULL; set once. */
+weft__loop_tenant *weft__loop_get_tenant(const weft_loop *loop);
+void weft__loop_set_tenant(weft_loop *loop, weft__loop_tenant *tenant);
+
 /** Adds a member; it removes itself with weft__link_remove(&member->link). */
 void weft__loop_join(weft_loop *loop, weft__loop_member *member);
 

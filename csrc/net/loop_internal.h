@@ -53,6 +53,7 @@ struct weft_loop {
     weft__link turn_end_hooks;
     weft__link members;
     unsigned handles_open; /* of `wake` and `alarm` */
+    weft__loop_tenant *tenant;
     size_t spare_count;
     weft__buffer *spares[WEFT__SPARE_BUFFERS];
     uv_loop_t own_uv;

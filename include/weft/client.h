@@ -69,6 +69,8 @@ typedef struct weft_client_config {
      * `wait_ms`. Thread: the loop's. May be NULL. */
     void (*on_retry)(void *context, uint32_t attempt, weft_status status, const char *detail,
                      uint32_t wait_ms);
+    const weft_compression *compression; /**< The permessage-deflate to offer; copied; NULL: the defaults,
+                                            which offer it. */
 } weft_client_config;
 
 /** weft_client_config_init for a struct of `size` bytes, as the program knows it. */

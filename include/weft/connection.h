@@ -72,7 +72,8 @@ typedef struct weft_connection_config {
     uint32_t close_timeout_ms; /**< From our close frame until TCP is dropped without the peer's, where
                                     weft_connection_close says 0; 60 s; at least 1. */
     uint64_t send_queue_limit; /**< Bytes that may wait for a slow reader; a message that finds nothing
-                                    waiting may be larger. 16 MiB; at least 1. */
+                                    waiting may be larger; one that is going to be compressed counts as it
+                                    is. 16 MiB; at least 1. */
     uint64_t high_water;       /**< Waiting bytes above which reading from the peer pauses; 64 KiB. */
 } weft_connection_config;
 
@@ -92,10 +93,11 @@ WEFT_API weft_connection *weft_connection_retain(weft_connection *connection);
 WEFT_API void weft_connection_release(weft_connection *connection);
 
 /**
- * Sends a message, cut into frames of max_frame_size. On the loop's thread the bytes are handed to the
- * system, or queued, before the turn ends; from elsewhere they are copied and sent in order. All or nothing:
- * WEFT_ECLOSED once our close frame is out, WEFT_EBACKPRESSURE over send_queue_limit, WEFT_EPAYLOAD for text
- * that is not UTF-8, WEFT_EINVAL for an unknown type, WEFT_ENOMEM. Thread: any.
+ * Sends a message, compressed where that was agreed and pays, cut into frames of max_frame_size. On the
+ * loop's thread the bytes are handed to the system, or queued, before the turn ends; from elsewhere they are
+ * copied and sent in order. All or nothing: WEFT_ECLOSED once our close frame is out, WEFT_EBACKPRESSURE over
+ * send_queue_limit, WEFT_EPAYLOAD for text that is not UTF-8, WEFT_EINVAL for an unknown type, WEFT_ENOMEM.
+ * Thread: any.
  */
 WEFT_API weft_status weft_connection_send(weft_connection *connection, weft_message_type type,
                                           const uint8_t *bytes, size_t length);
@@ -164,6 +166,9 @@ WEFT_API weft_loop *weft_connection_loop(const weft_connection *connection);
 
 /** The negotiated subprotocol, empty without one; borrowed for the handle's life. Thread: any. */
 WEFT_API weft_string weft_connection_subprotocol(const weft_connection *connection);
+
+/** True when the handshake agreed on permessage-deflate. Thread: any. */
+WEFT_API bool weft_connection_is_compressed(const weft_connection *connection);
 
 /**
  * The numeric address of an end, closed by a NUL, with its port. WEFT_ECLOSED after the end of TCP,

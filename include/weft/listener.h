@@ -104,6 +104,8 @@ typedef struct weft_listener_config {
      * count, as everywhere: behind a proxy that speaks TLS, list the origins.
      */
     const char *unix_path;
+    const weft_compression *compression; /**< permessage-deflate for clients that offer it; copied; NULL: the
+                                              defaults, which take it. */
 } weft_listener_config;
 
 /** weft_listener_config_init for a struct of `size` bytes, as the program knows it. */
@@ -240,6 +242,7 @@ typedef struct weft_acceptance {
     weft_string subprotocol;              /**< One of those offered, or empty. */
     const weft_field *fields;             /**< Further fields of the 101. */
     size_t field_count;
+    const weft_compression *compression; /**< Copied; NULL: the listener's. */
 } weft_acceptance;
 
 /** weft_acceptance_init for a struct of `size` bytes, as the program knows it. */
