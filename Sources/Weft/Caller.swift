@@ -73,6 +73,8 @@ extension Caller {
     public var isSecure: Bool { request?.isSecure ?? false }
     /// True until a close frame was sent or received, or the connection was lost.
     public var isOpen: Bool { handle.isOpen }
+    /// True when the handshake agreed on permessage-deflate (RFC 7692).
+    public var compressionNegotiated: Bool { handle.isCompressed }
     /// Bytes that were written and that the system has not taken yet.
     public var bufferedAmount: Int { handle.bufferedAmount }
 

@@ -24,6 +24,11 @@ public struct ClientConfiguration: ConnectionConfiguration, Sendable {
     /// For name, TCP and upgrade of one attempt; negative means the default, 300 s. Zero is no limit.
     public var handShakeTimeout: Duration = defaultHandShakeTimeout
     public var limits = ConnectionLimits()
+    /// Offers permessage-deflate (RFC 7692). Default true.
+    public var webSocketCompressionEnabled = true
+    /// What is offered then. Default ``CompressionOptions/init(memory:)`` with `.dedicated`: messages may refer to
+    /// earlier ones if the server likes that.
+    public var compression = CompressionOptions(memory: .dedicated)
     /// Whether and when a connection that could not be opened is tried again; nil, the default, is never.
     public var retry: RetryConfiguration?
     /// Where the connection lives; nil, the default, is ``EventLoops/shared``.

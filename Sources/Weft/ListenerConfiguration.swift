@@ -50,6 +50,10 @@ public struct ListenerConfiguration: Sendable {
     public var http1Settings: HTTP1Settings
     /// Ceilings of a request.
     public var requestLimits: RequestLimits
+    /// Takes permessage-deflate (RFC 7692) where clients offer it. Default true.
+    public var webSocketCompressionEnabled = true
+    /// How messages are compressed then. Default ``CompressionOptions/init()``: contexts shared by each loop.
+    public var compression = CompressionOptions()
     /// Event loops of the listener's own, from 1 to 1024; connections are spread over them. Default 1.
     public var threads: Int
     /// Event loops to run on instead of ``threads`` of the listener's own.

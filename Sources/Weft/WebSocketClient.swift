@@ -17,6 +17,8 @@ extension WebSocketClient {
     public var isSecure: Bool { caller.isSecure }
     /// See ``Caller/isOpen``.
     public var isOpen: Bool { caller.isOpen }
+    /// See ``Caller/compressionNegotiated``.
+    public var compressionNegotiated: Bool { caller.compressionNegotiated }
     /// See ``Caller/bufferedAmount``.
     public var bufferedAmount: Int { caller.bufferedAmount }
 

@@ -31,6 +31,9 @@ struct Connect: AsyncParsableCommand {
     )
     var linger: Double = 0.5
 
+    @Flag(help: "Offer no compression.")
+    var noCompression = false
+
     func validate() throws {
         guard (0...86400).contains(linger) else { throw ValidationError("--linger is not in 0 to 86400") }
     }
@@ -54,6 +57,7 @@ struct Connect: AsyncParsableCommand {
     private func configuration() throws -> ClientConfiguration {
         var configuration = ClientConfiguration()
         configuration.subProtocols = subprotocols
+        configuration.webSocketCompressionEnabled = !noCompression
         for header in headers {
             let parts = header.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2, let name = HTTPField.Name(String(parts[0])) else {

@@ -42,8 +42,11 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Seconds that a request may take to arrive; 0 waits for ever.")
     var timeout: Double = 120
 
-    @Flag(help: "Negotiate no compression. This version never does.")
+    @Flag(help: "Take no offer of compression.")
     var noCompression = false
+
+    @Flag(help: "Let compressed messages refer to earlier ones, which takes memory for each connection.")
+    var contextTakeover = false
 
     @Flag(help: "Echo on the event loop instead of in a task for each connection.")
     var inline = false
@@ -87,6 +90,8 @@ struct Serve: AsyncParsableCommand {
         configuration.threads = threads
         configuration.timeout = .seconds(timeout)
         configuration.server = "weft"
+        configuration.webSocketCompressionEnabled = !noCompression
+        if contextTakeover { configuration.compression.memory = .dedicated }
         configuration.logger = Logger(label: "weft") { StreamLogHandler.standardError(label: $0) }
         configuration.logger?.logLevel = quiet ? .warning : .notice
         let listener =

@@ -133,6 +133,7 @@ struct ClientConfigurationTests {
         try await serve(service) { listener in
             var configuration = ClientConfiguration()
             configuration.maxFrameSize = 100
+            configuration.webSocketCompressionEnabled = false  // it would make one frame of 20 bytes
             let client = try await Client(listener.url(), configuration: configuration)
             let error = try await failure(WebSocketError.self) { _ = try await client.readMessage() }
             #expect(error.closeCode == .messageTooBig)

@@ -178,6 +178,7 @@ struct ClientTests {
         try await serve(service) { listener in
             var configuration = ClientConfiguration()
             configuration.maxMessageSize = size
+            configuration.webSocketCompressionEnabled = false  // so that the bytes fill the way
             let client = try await Client(listener.url(), configuration: configuration)
             let caller = try await service.callers.next()
             try await eventually { caller.bufferedAmount > 65536 }
@@ -257,6 +258,7 @@ struct ClientTests {
         try await serve(service) { listener in
             var configuration = ClientConfiguration()
             configuration.maxMessageSize = 2000
+            configuration.webSocketCompressionEnabled = false  // so that the size is known beforehand
             let client = try await Client(listener.url(), configuration: configuration)
             let error = try await failure(WebSocketError.self) { _ = try await client.readMessage() }
             #expect(error.closeCode == .messageTooBig)

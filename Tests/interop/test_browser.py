@@ -121,11 +121,27 @@ def chromiums_frames():
         yield running
 
 
-def test_mebibyte_is_refused_with_a_reason_that_the_page_sees(browser, demo):
+@pytest.fixture(scope="module")
+def uncompressed():
+    """A server to which zeros are as long as anything else."""
+    with serve("--no-compression") as running:
+        yield running
+
+
+def test_mebibyte_is_refused_with_a_reason_that_the_page_sees(browser, uncompressed):
     """A browser chooses its frames: whoever needs such messages has to raise the limit, and is told its name."""
     steps = "finishAtClose(); socket.send(new Uint8Array(1048576));"
     # Chromium calls clean only what ends with nothing left to send, so that is not asked here.
-    assert run(browser, demo, steps)[:2] == [1009, "frame of 131000 bytes is over maxFrameSize 65536"]
+    assert run(browser, uncompressed, steps)[:2] == [1009, "frame of 131000 bytes is over maxFrameSize 65536"]
+
+
+def test_compression_is_agreed(browser, demo):
+    steps = """
+        socket.onreceived = () => messages.length === 3 && finish([socket.extensions, ...messages]);
+        for (let i = 0; i < 3; i++) socket.send('again and '.repeat(1000) + i);
+    """
+    agreed = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+    assert run(browser, demo, steps) == [agreed, *("again and " * 1000 + str(i) for i in range(3))]
 
 
 def test_mebibyte_comes_back_from_a_server_for_such_frames(browser, chromiums_frames):

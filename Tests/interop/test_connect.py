@@ -142,7 +142,7 @@ def test_message_over_the_limit_is_an_error():
         for _ in connection:
             pass
 
-    with serving(handler) as url, connecting(url) as talk:
+    with serving(handler, compression=None) as url, connecting(url) as talk:
         talk.assert_failed("65536")
 
 

@@ -51,8 +51,8 @@ def test_close_code_comes_back(socket, code):
     assert socket.protocol.close_rcvd.code == code
 
 
-def test_frame_over_the_limit_is_refused_with_1009_and_the_reason(socket):
-    with pytest.raises(ConnectionClosed) as caught:
+def test_frame_over_the_limit_is_refused_with_1009_and_the_reason(proxy):
+    with connect(proxy.echo_url, compression=None) as socket, pytest.raises(ConnectionClosed) as caught:
         socket.send(bytes(65537))
         socket.recv(WAIT)
     assert caught.value.rcvd.code == 1009

@@ -295,6 +295,7 @@ static weft_listener *new_sharer(weft_listener *owner, const weft_listener_confi
     config.on_warning = NULL;
     weft_listener *sharer = new_listener(&config, owner->site_count);
     if (!sharer) return NULL;
+    sharer->compression = owner->compression;
     weft__listener_retain(owner);
     sharer->owner = owner;
     sharer->server = owner->server;

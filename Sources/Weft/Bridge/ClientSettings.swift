@@ -8,6 +8,7 @@ struct ClientSettings {
     private let headers: HTTPFields
     private let handShakeTimeout: UInt32
     private var limits: weft_connection_config
+    private let compression: weft_compression
     private var retry: weft_retry_config?
     private var service: weft_service
 
@@ -25,6 +26,8 @@ struct ClientSettings {
         handShakeTimeout =
             (timeout < .zero ? ClientConfiguration.defaultHandShakeTimeout : timeout).coreMilliseconds
         limits = try configuration.limits.coreValue()
+        compression = try configuration.compression.coreValue(
+            isEnabled: configuration.webSocketCompressionEnabled)
         retry = try configuration.retry?.coreValue()
     }
 
@@ -39,10 +42,13 @@ struct ClientSettings {
                 withUnsafePointer(to: &limits) { limits in
                     withUnsafePointer(to: &service) { service in
                         withOptionalPointer(to: retry) { retry in
-                            config.connection = limits
-                            config.service = service
-                            config.retry = retry
-                            return weft_client_connect(&client, &config, text, size)
+                            withUnsafePointer(to: compression) { compression in
+                                config.connection = limits
+                                config.service = service
+                                config.retry = retry
+                                config.compression = compression
+                                return weft_client_connect(&client, &config, text, size)
+                            }
                         }
                     }
                 }

@@ -135,6 +135,7 @@ extension ListenerConfiguration {
             "requestLimits.maxEntityBodySize", requestLimits.maxEntityBodySize, in: -1...Int.max)
         let isFieldValue = server.map { $0.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F } } ?? true
         try ConnectionLimits.check("server", isFieldValue, "it has control characters")
+        _ = try compression.coreValue(isEnabled: webSocketCompressionEnabled)
     }
 
     /// The core's form, but for what points to memory.

@@ -15,15 +15,20 @@ final class ListenerBridge: Sendable {
         eventLoops = try (configuration.eventLoops ?? EventLoops(threads: configuration.threads)).started()
         end = ListenerEnd(eventLoops: eventLoops, logger: configuration.logger)
         let loops = eventLoops.map { Optional($0.pointer) }
+        let compression = try configuration.compression.coreValue(
+            isEnabled: configuration.webSocketCompressionEnabled)
         var settings = configuration.coreValue
         core = try Self.open(&settings, end, routes) { out, settings, text, size in
             place.lend(to: &settings, host: configuration.host) { settings in
                 withOptionalCString(configuration.server) { server in
                     loops.withUnsafeBufferPointer { loops in
-                        settings.server = server
-                        settings.loops = loops.baseAddress
-                        settings.loop_count = loops.count
-                        return weft_listener_open(&out, &settings, text, size)
+                        withUnsafePointer(to: compression) { compression in
+                            settings.server = server
+                            settings.loops = loops.baseAddress
+                            settings.loop_count = loops.count
+                            settings.compression = compression
+                            return weft_listener_open(&out, &settings, text, size)
+                        }
                     }
                 }
             }
