@@ -97,7 +97,10 @@ public final class Listener: Sendable {
     /// A WebSocket service and an HTTP service may live at one path.
     ///
     /// ```swift
-    /// try listener.attach(at: "/rooms/{room}") { request in Room(request.pathParameters["room"]!) }
+    /// try listener.attach(at: "/rooms/{room}") { request in
+    ///     print(request.pathParameters["room"]!)
+    ///     return Chat()
+    /// }
     /// ```
     ///
     /// - Returns: What ``detach(_:)-(Attachment)`` takes.

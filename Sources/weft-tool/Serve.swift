@@ -5,7 +5,8 @@ import Weft
 
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Serve an echo at /ws, a chat at /chat, and a page that uses them at /.")
+        abstract:
+            "Serve an echo at /ws, a chat at /chat, a page that uses them at /, and what is posted at /echo.")
 
     @Option(help: "The TCP port; 0 picks one.")
     var port: Int = 8080
@@ -92,6 +93,7 @@ struct Serve: AsyncParsableCommand {
         configuration.server = "weft"
         configuration.webSocketCompressionEnabled = !noCompression
         if contextTakeover { configuration.compression.memory = .dedicated }
+        configuration.requestLimits.maxEntityBodySize = 1 << 20
         configuration.logger = Logger(label: "weft") { StreamLogHandler.standardError(label: $0) }
         configuration.logger?.logLevel = quiet ? .warning : .notice
         let listener =
@@ -105,6 +107,9 @@ struct Serve: AsyncParsableCommand {
         try listener.attach(at: "/chat", configuration: limits) { _ in ChatService(room: room) }
         try listener.attach(at: "/") { _ in
             HTTPServiceResponse(headers: [.contentType: "text/html; charset=utf-8"], body: Array(page.utf8))
+        }
+        try listener.attach(at: "/echo") { request in
+            HTTPServiceResponse(headers: [.contentType: "application/octet-stream"], body: request.body)
         }
         return listener
     }
