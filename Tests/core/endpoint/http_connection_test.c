@@ -195,20 +195,6 @@ static void listen_and_keep(world *world)
     world->deeds[UPGRADE] = keep;
 }
 
-static void note_turn(weft_loop *loop, void *context)
-{
-    (void)loop;
-    world_happened(context, IDLE, NULL, NULL);
-}
-
-/* What the loop has read by now it has also dealt with. */
-static void await_turn(world *world)
-{
-    int turns = world_count(world, IDLE);
-    assert_int_equal(weft_loop_post(world->loop, note_turn, world), WEFT_OK);
-    world_await(world, IDLE, turns + 1);
-}
-
 static void test_answers_leave_in_the_order_of_the_requests(void **state)
 {
     (void)state;
@@ -512,6 +498,7 @@ static void test_each_allocation_may_fail(void **state)
         world.route.on_request = world_on_request;
         world.deeds[REQUEST] = answer_or_drop;
         world_listen(&world);
+        await_turn(&world); /* it accepts */
         size_t before = counter.requests;
         counter.fail_at = before + n;
         int peer = peer_connect(world.port);

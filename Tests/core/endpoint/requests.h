@@ -45,4 +45,18 @@ static inline void expect_continue(int peer)
     assert_string_equal(head, "HTTP/1.1 100 Continue\r\n\r\n");
 }
 
+static inline void note_turn(weft_loop *loop, void *context)
+{
+    (void)loop;
+    world_happened(context, IDLE, NULL, NULL);
+}
+
+/* What the loop has read by now it has also dealt with. */
+static inline void await_turn(world *world)
+{
+    int turns = world_count(world, IDLE);
+    assert_int_equal(weft_loop_post(world->loop, note_turn, world), WEFT_OK);
+    world_await(world, IDLE, turns + 1);
+}
+
 #endif

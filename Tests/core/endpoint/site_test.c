@@ -258,6 +258,7 @@ static void test_sharing_may_run_out_of_memory(void **state)
         world owner, sharer;
         world_init(&owner);
         world_listen(&owner);
+        await_turn(&owner); /* it accepts */
         world_init(&sharer);
         counter.fail_at = counter.requests + n;
         status = try_share(&sharer, &owner, "/shared/{x}", detail, sizeof detail);
