@@ -18,6 +18,7 @@ void weft_client_release(weft_client *client)
     weft__head_clear(&client->head);
     weft__buffer_clear(&client->request);
     weft__buffer_clear(&client->input);
+    weft__proxy_clear(&client->proxy);
     weft__plan_release(client->plan);
     weft__loop_release(client->loop);
     weft__free(client->url_text);
@@ -94,12 +95,32 @@ static void on_loop_closing(weft__loop_member *member)
 
 /* -- an attempt -------------------------------------------------------------------------------- */
 
-static weft_status send_request(weft_client *client)
+static weft_status write_out(weft_client *client, const weft__buffer *request)
 {
     weft__buffer *output = weft__stream_output(client->stream);
-    size_t length = weft__buffer_length(&client->request);
+    size_t length = weft__buffer_length(request);
     if (!output) return WEFT_ENOMEM;
-    return weft__buffer_append(output, weft__buffer_front(&client->request), length, SIZE_MAX);
+    return weft__buffer_append(output, weft__buffer_front(request), length, SIZE_MAX);
+}
+
+weft_status weft__client_send_request(weft_client *client)
+{
+    client->state = WEFT__CLIENT_AWAITING;
+    return write_out(client, &client->request);
+}
+
+static weft_status ask_proxy(weft_client *client)
+{
+    client->state = WEFT__CLIENT_TUNNELLING;
+    return write_out(client, &client->proxy.request);
+}
+
+/* `detail` names the proxy's addresses, as if they were the server's. */
+static void fail_before_proxy(weft_client *client, weft_status status, const char *detail)
+{
+    char sentence[600];
+    snprintf(sentence, sizeof sentence, "the proxy cannot be reached: %s", detail);
+    weft__client_fail(client, status, sentence);
 }
 
 static void on_dialled(void *owner, weft__stream *stream, weft_status status, const char *detail)
@@ -107,12 +128,27 @@ static void on_dialled(void *owner, weft__stream *stream, weft_status status, co
     weft_client *client = owner;
     client->dialer = NULL;
     client->stream = stream;
-    if (stream) status = send_request(client);
+    if (stream) status = client->proxy.is_wanted ? ask_proxy(client) : weft__client_send_request(client);
     if (status == WEFT_OK) {
-        weft__client_await_answer(client);
+        weft__client_read_answers(client);
+    } else if (stream) {
+        weft__client_fail(client, status, weft_status_text(status));
+    } else if (client->proxy.is_wanted) {
+        fail_before_proxy(client, status, detail);
     } else {
-        weft__client_fail(client, status, stream ? weft_status_text(status) : detail);
+        weft__client_fail(client, status, detail);
     }
+}
+
+static weft_status start_dialer(weft_client *client)
+{
+    weft_loop *loop = client->loop;
+    if (client->url.unix_socket) {
+        return weft__dialer_start_unix(&client->dialer, loop, client->host, on_dialled, client);
+    }
+    const char *host = client->proxy.is_wanted ? client->proxy.host : client->host;
+    uint16_t port = client->proxy.is_wanted ? client->proxy.port : client->url.port;
+    return weft__dialer_start(&client->dialer, loop, host, port, on_dialled, client);
 }
 
 static void begin_attempt(weft_client *client)
@@ -125,10 +161,7 @@ static void begin_attempt(weft_client *client)
     if (client->handshake_timeout_ms) {
         weft__loop_start_timer(loop, &client->timer, client->handshake_timeout_ms);
     }
-    weft_status status =
-        client->url.unix_socket
-            ? weft__dialer_start_unix(&client->dialer, loop, client->host, on_dialled, client)
-            : weft__dialer_start(&client->dialer, loop, client->host, client->url.port, on_dialled, client);
+    weft_status status = start_dialer(client);
     if (status != WEFT_OK) weft__client_fail(client, status, weft_status_text(status));
 }
 
@@ -145,7 +178,9 @@ static void begin_another(weft_client *client)
 static void time_out(weft_client *client)
 {
     char detail[80];
-    snprintf(detail, sizeof detail, "the connection was not open after %g s",
+    bool is_proxys = client->state == WEFT__CLIENT_TUNNELLING;
+    snprintf(detail, sizeof detail, "the %s was not open after %g s",
+             is_proxys ? "tunnel through the proxy" : "connection",
              (double)client->handshake_timeout_ms / 1000);
     weft__client_fail(client, WEFT_ETIMEDOUT, detail);
 }
@@ -157,6 +192,7 @@ static void on_timer(weft__timer *timer)
     case WEFT__CLIENT_WAITING: begin_another(client); break;
     case WEFT__CLIENT_REFUSED: weft__client_finish_refusal(client); break; /* what came of the body will do */
     case WEFT__CLIENT_DIALLING:
+    case WEFT__CLIENT_TUNNELLING:
     case WEFT__CLIENT_AWAITING: time_out(client); break;
     case WEFT__CLIENT_POSTED:
     case WEFT__CLIENT_DONE: break; /* no timer runs */

@@ -2,6 +2,7 @@
 #define WEFT_ENDPOINT_CLIENT_H
 
 #include "endpoint/connection.h"
+#include "endpoint/proxy.h"
 #include "endpoint/retry.h"
 #include "http/chunked.h"
 #include "http/key.h"
@@ -15,11 +16,12 @@ enum {
 
 /** How far an attempt is. */
 typedef enum weft__client_state {
-    WEFT__CLIENT_POSTED,   /**< On its way to the loop. */
-    WEFT__CLIENT_DIALLING, /**< The name, then TCP. */
-    WEFT__CLIENT_AWAITING, /**< The request is out, the head of the answer is awaited. */
-    WEFT__CLIENT_REFUSED,  /**< The head is there and refuses; its body is awaited. */
-    WEFT__CLIENT_WAITING,  /**< For the next attempt. */
+    WEFT__CLIENT_POSTED,     /**< On its way to the loop. */
+    WEFT__CLIENT_DIALLING,   /**< The name, then TCP. */
+    WEFT__CLIENT_TUNNELLING, /**< The proxy's answer to CONNECT is awaited. */
+    WEFT__CLIENT_AWAITING,   /**< The request is out, the head of the answer is awaited. */
+    WEFT__CLIENT_REFUSED,    /**< The head is there and refuses; its body is awaited. */
+    WEFT__CLIENT_WAITING,    /**< For the next attempt. */
     WEFT__CLIENT_DONE,
 } weft__client_state;
 
@@ -31,6 +33,7 @@ struct weft_client {
     char *subprotocols;
     char host[WEFT__MAX_HOST + 1]; /* closed by a NUL; of a unix socket its path, decoded */
     weft_compression compression;
+    weft__proxy proxy;
     weft__plan *plan;
     void *context;
     void (*on_answer)(void *context, const weft_answer *answer);
@@ -75,8 +78,11 @@ weft__upgrade_offer weft__client_offer(const weft_client *client);
 /** Puts a new key into the request: each attempt has its own (RFC 6455 section 4.1). */
 weft_status weft__client_renew_key(weft_client *client);
 
-/** Reads the answer on the client's stream, whose request is on its way. */
-void weft__client_await_answer(weft_client *client);
+/** Asks the server for the upgrade on the client's stream. Inside a turn. */
+weft_status weft__client_send_request(weft_client *client);
+
+/** Reads answers on the client's stream, as its state has it; a request is on its way. */
+void weft__client_read_answers(weft_client *client);
 
 /** Tells the refusal with what came of its body. */
 void weft__client_finish_refusal(weft_client *client);

@@ -1,6 +1,7 @@
 /* What a client does with the server's answer to its opening handshake. */
 #include "endpoint/client.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const weft__head_limits answer_limits = {
@@ -148,6 +149,20 @@ static void take_answer(weft_client *client, weft__head *head)
     }
 }
 
+/* What comes behind the proxy's head is the server's. */
+static void take_proxys_answer(weft_client *client, weft__head *head)
+{
+    if (weft__proxy_check_answer(head, &client->refusal) != WEFT_OK) {
+        begin_refusal(client, head);
+        return;
+    }
+    weft__head_clear(head);
+    weft__buffer_consume(&client->input, client->head_length);
+    client->interim_answers = 0;
+    weft_status status = weft__client_send_request(client);
+    if (status != WEFT_OK) fail_plainly(client, status);
+}
+
 static void pass_over_interim(weft_client *client, weft__head *head, size_t length)
 {
     weft__head_clear(head);
@@ -157,9 +172,22 @@ static void pass_over_interim(weft_client *client, weft__head *head, size_t leng
     weft__client_fail(client, WEFT_EHANDSHAKE, problem.text);
 }
 
+static void fail_as_no_http(weft_client *client, const weft__problem *problem)
+{
+    char detail[sizeof problem->text + 32];
+    const char *whose = client->state == WEFT__CLIENT_TUNNELLING ? "the answer of the proxy: " : "";
+    snprintf(detail, sizeof detail, "%s%s", whose, problem->text);
+    weft__client_fail(client, WEFT_EHANDSHAKE, detail);
+}
+
+static bool is_awaiting_head(const weft_client *client)
+{
+    return client->state == WEFT__CLIENT_TUNNELLING || client->state == WEFT__CLIENT_AWAITING;
+}
+
 static void read_answer(weft_client *client)
 {
-    while (client->state == WEFT__CLIENT_AWAITING) {
+    while (is_awaiting_head(client)) {
         weft__head head;
         weft__problem problem;
         const char *bytes = (const char *)weft__buffer_front(&client->input);
@@ -169,12 +197,16 @@ static void read_answer(weft_client *client)
         if (length == WEFT_ENOMEM) {
             fail_plainly(client, WEFT_ENOMEM);
         } else if (length < 0) {
-            weft__client_fail(client, WEFT_EHANDSHAKE, problem.text);
+            fail_as_no_http(client, &problem);
         } else if (weft__upgrade_answer_is_interim(&head)) {
             pass_over_interim(client, &head, (size_t)length);
         } else {
             client->head_length = (size_t)length;
-            take_answer(client, &head);
+            if (client->state == WEFT__CLIENT_TUNNELLING) {
+                take_proxys_answer(client, &head);
+            } else {
+                take_answer(client, &head);
+            }
         }
     }
 }
@@ -207,7 +239,9 @@ static void on_end(void *owner, weft_status status, const char *detail)
         weft__client_finish_refusal(client);
         return;
     }
-    const char *early = "the server ended the connection before its answer";
+    const char *early = client->state == WEFT__CLIENT_TUNNELLING
+                            ? "the proxy ended the connection before its answer"
+                            : "the server ended the connection before its answer";
     weft__client_fail(client, WEFT_ELOST, status == WEFT_OK ? early : detail);
 }
 
@@ -218,9 +252,8 @@ static void on_drain(void *owner)
 
 static const weft__stream_events stream_events = {on_read, on_end, on_drain};
 
-void weft__client_await_answer(weft_client *client)
+void weft__client_read_answers(weft_client *client)
 {
-    client->state = WEFT__CLIENT_AWAITING;
     weft__stream_set_owner(client->stream, &stream_events, client);
     weft__stream_start_reading(client->stream);
 }

@@ -108,6 +108,7 @@ weft_status weft__client_take_config(weft_client *client, const weft_client_conf
         status = weft__compression_take(&client->compression, config->compression, WEFT_CLIENT, problem);
     if (status == WEFT_OK) status = write_request(client, config, problem);
     if (status == WEFT_OK) status = take_retry(client, config->retry, problem);
+    if (status == WEFT_OK) status = weft__proxy_init(&client->proxy, config->proxy, &client->url, problem);
     if (status != WEFT_OK) return status;
     weft__problem_set(problem, 0, "a setting of the connection is out of range");
     return weft__plan_new(&client->plan, WEFT_CLIENT, config->service ? config->service : &no_service,

@@ -10,7 +10,8 @@ extern "C" {
 /** The way to one open connection to a server, in one attempt or several. */
 typedef struct weft_client weft_client;
 
-/** The server's HTTP answer to the opening handshake. Views are borrowed until the callback returns. */
+/** The HTTP answer of the server, or of a proxy that refuses, to the opening handshake. Views are borrowed
+ * until the callback returns. */
 typedef struct weft_answer {
     uint16_t status;
     const weft_field *fields;
@@ -43,6 +44,28 @@ static inline void weft_retry_config_init(weft_retry_config *config)
     weft_retry_config_init_sized(config, sizeof *config);
 }
 
+/**
+ * An HTTP proxy that opens a tunnel to the server with CONNECT (RFC 9110 section 9.3.6). Its name, not the
+ * server's, is resolved here. An answer other than 2xx fails the attempt with WEFT_EHANDSHAKE and is told as
+ * weft_answer; 407 means that it wants other credentials. Start from weft_proxy_init().
+ */
+typedef struct weft_proxy {
+    size_t size;          /**< Set by init; lets the struct grow at its end. */
+    weft_string host;     /**< A name or a numeric address, IPv6 without brackets; required. */
+    uint16_t port;        /**< 1 to 65535; required. */
+    weft_string username; /**< For Basic authentication (RFC 7617), without a colon; empty: none. */
+    weft_string password; /**< Neither may have control characters; never part of a sentence. */
+} weft_proxy;
+
+/** weft_proxy_init for a struct of `size` bytes, as the program knows it. */
+WEFT_API void weft_proxy_init_sized(weft_proxy *proxy, size_t size);
+
+/** Writes a proxy without host, port and credentials. Thread: any. */
+static inline void weft_proxy_init(weft_proxy *proxy)
+{
+    weft_proxy_init_sized(proxy, sizeof *proxy);
+}
+
 /** What to connect to. Start from weft_client_config_init(). */
 typedef struct weft_client_config {
     size_t size;     /**< Set by init; lets the struct grow at its end. */
@@ -53,8 +76,9 @@ typedef struct weft_client_config {
     weft_string subprotocols; /**< Comma-separated, in order of preference; empty: none. */
     const weft_field *fields; /**< Further fields of the request; Host and Origin may be among them. */
     size_t field_count;
-    uint32_t handshake_timeout_ms; /**< For name, TCP and upgrade of one attempt; 300 s; 0: no limit. */
-    const weft_service *service;   /**< Copied; NULL: messages are dropped. */
+    uint32_t
+        handshake_timeout_ms;    /**< For name, TCP, proxy and upgrade of one attempt; 300 s; 0: no limit. */
+    const weft_service *service; /**< Copied; NULL: messages are dropped. */
     const weft_connection_config *connection; /**< Copied; NULL: the defaults. */
     void *context;                            /**< The service's, and of the callbacks below. */
     /** The server's answer, before on_open or on_failure; not when another attempt follows. Thread: the
@@ -71,6 +95,7 @@ typedef struct weft_client_config {
                      uint32_t wait_ms);
     const weft_compression *compression; /**< The permessage-deflate to offer; copied; NULL: the defaults,
                                             which offer it. */
+    const weft_proxy *proxy;             /**< Copied; NULL: none. Not for ws+unix URLs. */
 } weft_client_config;
 
 /** weft_client_config_init for a struct of `size` bytes, as the program knows it. */

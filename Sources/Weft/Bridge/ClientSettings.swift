@@ -7,10 +7,11 @@ struct ClientSettings {
     private let subProtocols: String
     private let headers: HTTPFields
     private let handShakeTimeout: UInt32
-    private var limits: weft_connection_config
+    private let limits: weft_connection_config
     private let compression: weft_compression
-    private var retry: weft_retry_config?
-    private var service: weft_service
+    private let retry: weft_retry_config?
+    private let service: weft_service
+    private let proxy: Proxy?
 
     /// Throws for a value out of range, naming it.
     init(
@@ -29,32 +30,64 @@ struct ClientSettings {
         compression = try configuration.compression.coreValue(
             isEnabled: configuration.webSocketCompressionEnabled)
         retry = try configuration.retry?.coreValue()
+        proxy = configuration.proxy
+        try proxy?.check()
     }
 
     /// Starts to connect; `config` has the loop and the callbacks.
-    mutating func connect(_ given: weft_client_config) throws(WebSocketError) -> CoreHandle {
+    func connect(_ given: weft_client_config) throws(WebSocketError) -> CoreHandle {
         var config = given
         var client: OpaquePointer?
         var detail = Detail()
         config.handshake_timeout_ms = handShakeTimeout
         try detail.fill { text, size in
             lendTexts(&config) { config in
-                withUnsafePointer(to: &limits) { limits in
-                    withUnsafePointer(to: &service) { service in
-                        withOptionalPointer(to: retry) { retry in
-                            withUnsafePointer(to: compression) { compression in
-                                config.connection = limits
-                                config.service = service
-                                config.retry = retry
-                                config.compression = compression
-                                return weft_client_connect(&client, &config, text, size)
-                            }
-                        }
-                    }
+                lendProxy(&config) { config in
+                    lendValues(&config) { config in weft_client_connect(&client, &config, text, size) }
                 }
             }
         }
         return CoreHandle(pointer: client!)
+    }
+
+    private func lendValues<Result>(
+        _ config: inout weft_client_config, _ body: (inout weft_client_config) -> Result
+    ) -> Result {
+        withUnsafePointer(to: limits) { limits in
+            withUnsafePointer(to: service) { service in
+                withUnsafePointer(to: compression) { compression in
+                    withOptionalPointer(to: retry) { retry in
+                        config.connection = limits
+                        config.service = service
+                        config.compression = compression
+                        config.retry = retry
+                        return body(&config)
+                    }
+                }
+            }
+        }
+    }
+
+    private func lendProxy<Result>(
+        _ config: inout weft_client_config, _ body: (inout weft_client_config) -> Result
+    ) -> Result {
+        guard let proxy else { return body(&config) }
+        return proxy.host.withView { host in
+            (proxy.username ?? "").withView { username in
+                (proxy.password ?? "").withView { password in
+                    var core = weft_proxy()
+                    weft_proxy_init(&core)
+                    core.host = host
+                    core.port = UInt16(proxy.port)
+                    core.username = username
+                    core.password = password
+                    return withUnsafePointer(to: core) { core in
+                        config.proxy = core
+                        return body(&config)
+                    }
+                }
+            }
+        }
     }
 
     private func lendTexts<Result>(

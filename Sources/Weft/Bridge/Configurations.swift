@@ -197,3 +197,12 @@ extension RetryConfiguration {
         return config
     }
 }
+
+extension Proxy {
+    /// Throws for a port out of range; the core checks the rest and names the field.
+    func check() throws(WebSocketError) {
+        try ConnectionLimits.check("proxy.port", port, in: 1...65535)
+        let isUsed = password == nil || username?.isEmpty == false
+        try ConnectionLimits.check("proxy.username", isUsed, "a password is of no use without it")
+    }
+}

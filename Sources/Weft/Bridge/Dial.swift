@@ -55,7 +55,7 @@ final class Dial: @unchecked Sendable {
     private func start(
         _ url: String, _ configuration: ClientConfiguration, _ eventLoop: EventLoop, _ pings: PingAnswer
     ) throws(WebSocketError) {
-        var settings = try ClientSettings(url, configuration, ConnectionSink.callbacks(pings: pings))
+        let settings = try ClientSettings(url, configuration, ConnectionSink.callbacks(pings: pings))
         var config = weft_client_config()
         weft_client_config_init(&config)
         config.loop = eventLoop.pointer

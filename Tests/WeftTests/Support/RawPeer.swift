@@ -232,6 +232,12 @@ final class RawPeer: Sendable {
         return take(unread.withLock { $0.count })
     }
 
+    /// What has come, waiting for some; nil at the end of TCP.
+    func readSome() async throws -> [UInt8]? {
+        if unread.withLock({ $0.isEmpty }), try await !receive(mayEnd: true) { return nil }
+        return take(unread.withLock { $0.count })
+    }
+
     private func take(_ count: Int) -> [UInt8] {
         unread.withLock { unread in
             defer { unread.removeFirst(count) }
