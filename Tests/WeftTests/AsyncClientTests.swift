@@ -4,7 +4,7 @@ import Weft
 
 @Suite("AsyncClient", .timeLimit(.minutes(2)))
 struct AsyncClientTests {
-    @Test("A service gets the callbacks of the connection")
+    @Test("AsyncClient: a service gets the callbacks of the connection")
     func service() async throws {
         let (there, here) = (Recorder(), Recorder())
         try await serve(there) { listener in
@@ -26,7 +26,7 @@ struct AsyncClientTests {
         }
     }
 
-    @Test("An inline service gets the callbacks of the connection")
+    @Test("AsyncClient: an inline service gets the callbacks of the connection")
     func inlineService() async throws {
         let (there, here) = (Recorder(), InlineRecorder())
         try await serve(there) { listener in
@@ -39,7 +39,7 @@ struct AsyncClientTests {
         }
     }
 
-    @Test("Without a service messages are dropped and pings answered")
+    @Test("AsyncClient: without a service messages are dropped and pings answered")
     func noService() async throws {
         let there = Recorder()
         try await serve(there) { listener in
@@ -54,7 +54,7 @@ struct AsyncClientTests {
         }
     }
 
-    @Test("The client and its service's caller are one connection")
+    @Test("AsyncClient: the client and its service's caller are one connection")
     func caller() async throws {
         let here = Recorder()
         try await serve(Echo()) { listener in
@@ -80,7 +80,7 @@ struct AsyncClientTests {
         }
     }
 
-    @Test("A failed connect throws from init and the service is told nothing")
+    @Test("AsyncClient: a failed connect throws from init and the service is told nothing")
     func failedConnect() async throws {
         let here = Recorder { _, event in Issue.record("\(event)") }
         try await withListener(attach: nothing) { listener in
@@ -96,7 +96,7 @@ struct AsyncClientTests {
         #expect(error.code == .invalidURL)
     }
 
-    @Test("A violation of the server is told to onError, then onClose")
+    @Test("onError: a violation of the server is told to onError, then onClose")
     func violation() async throws {
         let here = Recorder()
         let there = Recorder { caller, event in
@@ -116,7 +116,7 @@ struct AsyncClientTests {
         }
     }
 
-    @Test("idleTimeout calls onIdleTimeout")
+    @Test("idleTimeout: calls onIdleTimeout")
     func idle() async throws {
         let here = Recorder()
         try await serve(Echo()) { listener in
@@ -128,7 +128,7 @@ struct AsyncClientTests {
         }
     }
 
-    @Test("Dropping the last reference drops the connection")
+    @Test("AsyncClient: dropping the last reference drops the connection")
     func dropped() async throws {
         let (there, here) = (Recorder(), Recorder())
         try await serve(there) { listener in
@@ -143,7 +143,7 @@ struct AsyncClientTests {
         }
     }
 
-    @Test("Service, caller and client are gone after the connection")
+    @Test("AsyncClient: service, caller and client are gone after the connection")
     func nothingLeaks() async throws {
         try await serve(Echo()) { listener in
             func talk() async throws -> [() -> Bool] {

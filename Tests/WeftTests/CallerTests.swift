@@ -6,7 +6,9 @@ import Weft
 struct CallerTests {
     // MARK: What it tells
 
-    @Test("Attributes are kept, read, replaced and removed; removing what is not there gives nil")
+    @Test(
+        "setAttribute, getAttribute, removeAttribute: values are kept, read, replaced and removed; removing what is not there gives nil"
+    )
     func attributes() async throws {
         try await serve(Echo()) { listener in
             let client = try await Client(listener.url())
@@ -22,7 +24,7 @@ struct CallerTests {
         }
     }
 
-    @Test("Connection ids are unique and stay")
+    @Test("connectionID: ids are unique and stay")
     func ids() async throws {
         let service = Recorder()
         try await serve(service) { listener in
@@ -34,7 +36,7 @@ struct CallerTests {
         }
     }
 
-    @Test("Both sides know both addresses, also after the end")
+    @Test("remoteAddress: both sides know both addresses, also after the end")
     func addresses() async throws {
         let service = Recorder()
         try await serve(service) { listener in
@@ -49,7 +51,134 @@ struct CallerTests {
         }
     }
 
-    @Test("The server's caller has the request, the client's has none")
+    @Test("getAttribute: each connection has attributes of its own, which services find again")
+    func attributesOfService() async throws {
+        let service = Recorder { caller, event in
+            guard case .text(let text) = event else { return }
+            let count = caller.getAttribute("count") as? Int ?? 0
+            caller.setAttribute("count", count + 1)
+            try await caller.writeTextMessage("\(text) \(count)")
+        }
+        try await serve(service) { listener in
+            let clients = [try await Client(listener.url()), try await Client(listener.url())]
+            for round in 0..<3 {
+                for client in clients {
+                    try await client.writeTextMessage("round")
+                    #expect(try await client.readTextMessage() == "round \(round)")
+                }
+            }
+        }
+    }
+
+    @Test("removeAttribute: gives the value back and forgets it, also after the close")
+    func removedAttribute() async throws {
+        try await serve(Echo()) { listener in
+            let client = try await Client(listener.url())
+            client.setAttribute("name", "Ada")
+            try await client.close()
+            #expect(client.removeAttribute("name") as? String == "Ada")
+            #expect(client.removeAttribute("name") == nil)
+        }
+    }
+
+    @Test("isOpen: true until a close frame goes out or comes in, or the connection is lost")
+    func isOpen() async throws {
+        let service = Recorder { caller, event in
+            switch event {
+            case .open, .text: #expect(caller.isOpen)
+            default: #expect(!caller.isOpen)
+            }
+        }
+        try await serve(service) { listener in
+            let closed = try await Client(listener.url())
+            #expect(closed.isOpen && closed.caller.isOpen)
+            try await closed.writeTextMessage("x")
+            #expect(try await service.next(2) == [.open, .text("x")])
+            try await closed.close()
+            #expect(!closed.isOpen)
+            #expect(try await service.next(1) == [.close(.normalClosure, "")])
+            let peer = try await RawPeer.upgrade(listener.port)
+            #expect(try await service.next(1) == [.open])
+            try await peer.send(.close(1000))
+            #expect(try await service.next(1) == [.close(.normalClosure, "")])
+            let lost = try await Client(listener.url())
+            try await listener.immediateStop()
+            try await eventually { !lost.isOpen }
+        }
+    }
+
+    @Test("isOpen: false at once when close() is called, whether or not the peer answers")
+    func isClosing() async throws {
+        let states = Channel<[Bool]>()
+        let inline = InlineRecorder { caller, event in
+            guard event == .open else { return }
+            let before = caller.isOpen
+            try caller.close()
+            states.send([before, caller.isOpen])
+        }
+        try await serve(inline) { listener in
+            let peer = try await RawPeer.upgrade(listener.port)
+            #expect(try await states.next() == [true, false])
+            withExtendedLifetime(peer) {}
+        }
+    }
+
+    @Test("bufferedAmount: what waits for a peer that does not read, and zero when it has read")
+    func bufferedAmount() async throws {
+        let callers = Channel<Caller>()
+        let keeper = InlineRecorder { caller, event in
+            if event == .open { callers.send(caller) }
+            if event == .text("flood") {
+                #expect(caller.bufferedAmount == 0)
+                for _ in 0..<32 { try caller.writeBinaryMessage([UInt8](repeating: 7, count: 500_000)) }
+            }
+        }
+        try await serve(keeper) { listener in
+            let peer = try await RawPeer.upgrade(listener.port, then: [.text("flood")])
+            let caller = try await callers.next()
+            try await eventually { caller.bufferedAmount > 1_000_000 }
+            for _ in 0..<32 { while try await !peer.readFrame().isLast {} }
+            try await eventually { caller.bufferedAmount == 0 }
+        }
+    }
+
+    @Test("negotiatedSubprotocol: known on both sides, nil without one")
+    func negotiatedSubprotocol() async throws {
+        let service = Recorder()
+        var configuration = ServiceConfiguration()
+        configuration.subProtocols = ["v2", "v1"]
+        try await serve(service, configuration) { listener in
+            var settings = ClientConfiguration()
+            settings.subProtocols = ["v1", "v2"]
+            let client = try await Client(listener.url(), configuration: settings)
+            #expect(client.negotiatedSubprotocol == "v1")
+            #expect(try await service.callers.next().negotiatedSubprotocol == "v1")
+            #expect(try await Client(listener.url()).negotiatedSubprotocol == nil)
+            #expect(try await service.callers.next().negotiatedSubprotocol == nil)
+        }
+    }
+
+    @Test("isSecure: false without TLS")
+    func isSecure() async throws {
+        let service = Recorder()
+        try await serve(service) { listener in
+            let client = try await Client(listener.url())
+            let caller = try await service.callers.next()
+            #expect(!client.isSecure && !caller.isSecure)
+        }
+    }
+
+    @Test("localAddress: is where the listener listens, and the client's is its own")
+    func localAddress() async throws {
+        let service = Recorder()
+        try await serve(service) { listener in
+            let client = try await Client(listener.url())
+            #expect(try await service.callers.next().localAddress == listener.localAddress)
+            #expect(client.localAddress.port != listener.port && client.localAddress.port > 0)
+        }
+    }
+
+    @Test("request: the server's caller has the request, the client's has none")
     func request() async throws {
         let service = Recorder()
         try await serve(service) { listener in
@@ -62,37 +191,88 @@ struct CallerTests {
 
     // MARK: Writing
 
-    @Test("Messages of concurrent writers never interleave, be they long or short, from tasks or detached")
+    @Test("writeBinaryMessage: messages of 200 writers, of several frames each, never interleave")
     func concurrentWriters() async throws {
         let service = Recorder()
+        let (writers, frameSize, frames) = (200, 100, 4)
         var configuration = ServiceConfiguration()
-        configuration.maxFrameSize = 1000
+        configuration.maxFrameSize = frameSize
         try await serve(service, configuration) { listener in
+            let peer = try await RawPeer.upgrade(listener.port)
+            let caller = try await service.callers.next()
+            let writing = (0..<writers).map { writer in
+                Task.detached {
+                    let size = frameSize * frames - writer % 2
+                    try await caller.writeBinaryMessage([UInt8](repeating: UInt8(writer), count: size))
+                    try await caller.ping([UInt8(writer)])
+                }
+            }
+            var (messages, pings) = (Set<UInt8>(), Set<UInt8>())
+            var current: (writer: UInt8, frames: Int)?
+            while messages.count < writers || pings.count < writers {
+                let frame = try await peer.readFrame()
+                if frame.opcode == 9 {
+                    pings.insert(try #require(frame.payload.first))
+                    continue
+                }
+                let writer = try #require(frame.payload.first)
+                #expect(frame.opcode == (current == nil ? 2 : 0))
+                #expect(current == nil || current?.writer == writer)
+                #expect(frame.payload.allSatisfy { $0 == writer })
+                current = (writer, (current?.frames ?? 0) + 1)
+                guard frame.isLast else { continue }
+                #expect(current?.frames == frames)
+                messages.insert(writer)
+                current = nil
+            }
+            for task in writing { try await task.value }
+        }
+    }
+
+    @Test("writeTextMessage: each writer's messages keep their order, from tasks and detached ones")
+    func writersOrder() async throws {
+        let service = Recorder()
+        try await serve(service) { listener in
             let client = try await Client(listener.url())
             let caller = try await service.callers.next()
             let (writers, rounds) = (8, 12)
             let writing = (0..<writers).map { writer in
                 Task.detached {
                     for round in 0..<rounds {
-                        let size = round % 3 == 0 ? 30_000 : 7
-                        let data = [UInt8](repeating: UInt8(writer), count: size) + [UInt8(round)]
-                        try await caller.writeBinaryMessage(data)
+                        let filling = String(repeating: "ü", count: round % 3 == 0 ? 50_000 : 3)
+                        try await caller.writeTextMessage("\(writer) \(round) \(filling)")
                     }
                 }
             }
             var next = [Int](repeating: 0, count: writers)
             for _ in 0..<writers * rounds {
-                let data = try await client.readBinaryMessage()
-                let writer = Int(data[0])
-                #expect(data.dropLast().allSatisfy { $0 == writer })
-                #expect(data.last == UInt8(next[writer]))
+                let parts = try await client.readTextMessage().split(separator: " ")
+                let writer = try #require(Int(parts[0]))
+                #expect(Int(parts[1]) == next[writer])
+                #expect(parts[2].utf8.count == (next[writer] % 3 == 0 ? 100_000 : 6))
                 next[writer] += 1
             }
             for task in writing { try await task.value }
         }
     }
 
-    @Test("Every form of a write arrives")
+    @Test("writeTextMessage: works from other tasks while a callback of the connection runs")
+    func writesDuringCallback() async throws {
+        let mayReturn = Gate()
+        let service = Recorder { _, event in if event == .open { await mayReturn.pass() } }
+        try await serve(service) { listener in
+            let client = try await Client(listener.url())
+            let caller = try await service.callers.next()
+            for number in 0..<100 {
+                try await caller.writeTextMessage("\(number)")
+                #expect(try await client.readTextMessage() == "\(number)")
+            }
+            mayReturn.open()
+            try await client.close()
+        }
+    }
+
+    @Test("writeBinaryMessage: every form of a write arrives")
     func forms() async throws {
         try await serve(Echo()) { listener in
             let client = try await Client(listener.url())
@@ -120,7 +300,7 @@ struct CallerTests {
     }
 
     @Test(
-        "A message larger than maxFrameSize is sent as fragments of that size",
+        "writeBinaryMessage: a message larger than maxFrameSize is sent as fragments of that size",
         arguments: [0, 1, 99, 100, 101, 200, 201, 300])
     func fragments(size: Int) async throws {
         let message = (0..<size).map { UInt8($0 & 0xFF) }
@@ -141,7 +321,8 @@ struct CallerTests {
     }
 
     @Test(
-        "A write to a slow reader waits above the high-water mark, goes on when it reads, and loses nothing")
+        "writeBinaryMessage: to a slow reader waits above the high-water mark, goes on when it reads, and loses nothing"
+    )
     func slowReader() async throws {
         let (count, size) = (48, 1 << 20)
         let isWritten = Mutex(false)
@@ -171,7 +352,7 @@ struct CallerTests {
         }
     }
 
-    @Test("A write that waits for a slow reader fails when the connection is lost")
+    @Test("writeBinaryMessage: one that waits for a slow reader fails when the connection is lost")
     func waitingWriteEnds() async throws {
         let result = Channel<WebSocketError.Code?>()
         let service = Recorder { caller, event in
@@ -192,7 +373,7 @@ struct CallerTests {
         }
     }
 
-    @Test("Over sendQueueLimit a write fails with backpressure and nothing is half-sent")
+    @Test("sendQueueLimit: over it a write fails with backpressure and nothing is half-sent")
     func backpressure() async throws {
         let accepted = Channel<Int>()
         let message = [UInt8](repeating: 5, count: 10_000)
@@ -225,7 +406,7 @@ struct CallerTests {
 
     // MARK: Pings
 
-    @Test("ping and pong reach the other side, at most 125 bytes")
+    @Test("ping: pings and pongs reach the other side, at most 125 bytes")
     func pings() async throws {
         let service = Recorder { caller, event in
             if case .ping(let data) = event { try await caller.pong(data.reversed()) }
@@ -240,7 +421,25 @@ struct CallerTests {
         }
     }
 
-    @Test("Pings and pongs over 125 bytes are an error and nothing is sent")
+    @Test("pong: of those that wait for a slow reader the newest is kept, and it arrives")
+    func newestPong() async throws {
+        let callers = Channel<Caller>()
+        let service = InlineRecorder { caller, event in
+            guard event == .open else { return }
+            for _ in 0..<16 { try caller.writeBinaryMessage([UInt8](repeating: 7, count: 1_000_000)) }
+            for number in 0..<100 { try caller.pong([UInt8(number)]) }
+            callers.send(caller)
+        }
+        try await serve(service) { listener in
+            let peer = try await RawPeer.upgrade(listener.port)
+            _ = try await callers.next()
+            var frame = try await peer.readFrame()
+            while frame.opcode != 10 { frame = try await peer.readFrame() }
+            #expect(frame.payload == [99])
+        }
+    }
+
+    @Test("controlFrameTooLong: pings and pongs over 125 bytes are an error and nothing is sent")
     func longPing() async throws {
         let service = Recorder()
         try await serve(service) { listener in
@@ -259,7 +458,7 @@ struct CallerTests {
 
     // MARK: Closing
 
-    @Test("close returns when the closing handshake is complete")
+    @Test("close(statusCode:reason:timeout:): returns when the closing handshake is complete")
     func close() async throws {
         let service = Recorder()
         try await serve(service) { listener in
@@ -271,7 +470,7 @@ struct CallerTests {
         }
     }
 
-    @Test("close sends 1000 by default and an empty frame for nil")
+    @Test("close(statusCode:reason:timeout:): sends 1000 by default and an empty frame for nil")
     func closeFrames() async throws {
         let service = Recorder { caller, event in
             if event == .text("default") { try await caller.close() }
@@ -289,7 +488,7 @@ struct CallerTests {
     }
 
     @Test(
-        "Reserved close codes are an error and nothing is sent",
+        "CloseCode: reserved ones are an error and nothing is sent",
         arguments: [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] as [UInt16])
     func reservedCode(code: UInt16) async throws {
         let service = Recorder()
@@ -306,7 +505,9 @@ struct CallerTests {
         }
     }
 
-    @Test("Close reasons over 123 bytes of UTF-8 are an error and nothing is sent; 123 are fine")
+    @Test(
+        "close(statusCode:reason:timeout:): reasons over 123 bytes of UTF-8 are an error and nothing is sent; 123 are fine"
+    )
     func longReason() async throws {
         let service = Recorder()
         try await serve(service) { listener in
@@ -326,7 +527,7 @@ struct CallerTests {
         }
     }
 
-    @Test("close with a silent peer drops TCP at the timeout and throws closeTimedOut")
+    @Test("closeTimedOut: close with a silent peer drops TCP at the timeout and throws closeTimedOut")
     func closeTimedOut() async throws {
         let result = Channel<WebSocketError.Code?>()
         let service = Recorder { caller, event in
@@ -351,7 +552,7 @@ struct CallerTests {
         }
     }
 
-    @Test("A negative timeout waits for the peer as long as it takes")
+    @Test("close(statusCode:reason:timeout:): a negative timeout waits for the peer as long as it takes")
     func negativeTimeout() async throws {
         let isClosed = Channel<Void>()
         let service = Recorder { caller, event in
@@ -368,7 +569,7 @@ struct CallerTests {
         }
     }
 
-    @Test("After the close every write throws connectionClosed, a second close too")
+    @Test("connectionClosed: after the close every write throws connectionClosed, a second close too")
     func writesAfterTheClose() async throws {
         try await serve(Echo()) { listener in
             let client = try await Client(listener.url())
@@ -385,7 +586,7 @@ struct CallerTests {
         }
     }
 
-    @Test("While the closing handshake is under way writes throw: close frame already sent")
+    @Test("connectionClosed: while the closing handshake is under way writes throw: close frame already sent")
     func writesWhileClosing() async throws {
         let result = Channel<WebSocketError>()
         let service = InlineRecorder { caller, event in
@@ -407,7 +608,7 @@ struct CallerTests {
         }
     }
 
-    @Test("After the peer is lost every write throws connectionLost")
+    @Test("connectionLost: after the peer is lost every write throws connectionLost")
     func writesAfterTheLoss() async throws {
         let service = Recorder()
         try await serve(service) { listener in

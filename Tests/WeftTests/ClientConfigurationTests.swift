@@ -17,7 +17,7 @@ struct ClientConfigurationTests {
         #expect(configuration.eventLoops == nil)
     }
 
-    @Test("A value out of range throws and names the field")
+    @Test("invalidConfiguration: a value out of range throws and names the field")
     func outOfRange() async throws {
         let changes: [(String, (inout ClientConfiguration) -> Void)] = [
             ("maxMessageSize", { $0.maxMessageSize = 0 }), ("maxFragments", { $0.maxFragments = 0 }),
@@ -38,7 +38,7 @@ struct ClientConfigurationTests {
         }
     }
 
-    @Test("A negative handShakeTimeout is the default, and zero is no limit", arguments: [-1, 0])
+    @Test("handShakeTimeout: a negative one is the default, and zero is no limit", arguments: [-1, 0])
     func unusualTimeouts(seconds: Int) async throws {
         try await serve(Echo()) { listener in
             var configuration = ClientConfiguration()
@@ -47,7 +47,7 @@ struct ClientConfigurationTests {
         }
     }
 
-    @Test("customHeaders are added to the request; Host and Origin can be among them")
+    @Test("customHeaders: are added to the request; Host and Origin can be among them")
     func customHeaders() async throws {
         let server = try RawServer()
         var configuration = ClientConfiguration()
@@ -69,7 +69,7 @@ struct ClientConfigurationTests {
     }
 
     @Test(
-        "The handshake's own headers cannot be overridden",
+        "customHeaders: the handshake's own headers cannot be overridden",
         arguments: [
             "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol",
         ])
@@ -86,7 +86,7 @@ struct ClientConfigurationTests {
         }
     }
 
-    @Test("subProtocols are offered in order, and the server's choice is known")
+    @Test("subProtocols: are offered in order, and the server's choice is known")
     func subProtocols() async throws {
         var service = ServiceConfiguration()
         service.subProtocols = ["v1", "v2"]
@@ -100,7 +100,7 @@ struct ClientConfigurationTests {
         }
     }
 
-    @Test("A server that picks none of the subprotocols: invalidHandshake")
+    @Test("subProtocols: a server that picks none is an invalid handshake")
     func noSubprotocol() async throws {
         try await serve(Echo()) { listener in
             var configuration = ClientConfiguration()
@@ -111,7 +111,7 @@ struct ClientConfigurationTests {
     }
 
     @Test(
-        "Subprotocols that are no tokens are an error",
+        "subProtocols: those that are no tokens are an error",
         arguments: [["a b"], [""], ["a", ""], ["a", "a"], ["a,b"]])
     func badSubprotocols(names: [String]) async throws {
         try await serve(Echo()) { listener in
@@ -125,7 +125,7 @@ struct ClientConfigurationTests {
         }
     }
 
-    @Test("maxFrameSize bounds a received frame")
+    @Test("maxFrameSize: bounds a received frame")
     func maxFrameSize() async throws {
         let service = Recorder { caller, event in
             if event == .open { try await caller.writeBinaryMessage([UInt8](repeating: 0, count: 200)) }

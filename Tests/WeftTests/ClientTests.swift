@@ -7,7 +7,7 @@ import Weft
 struct ClientTests {
     // MARK: Reading
 
-    @Test("Messages are read one after the other, and wait until they are")
+    @Test("Client: messages are read one after the other, and wait until they are")
     func sequentialReads() async throws {
         try await serve(Echo()) { listener in
             let client = try await Client(listener.url())
@@ -21,7 +21,9 @@ struct ClientTests {
         }
     }
 
-    @Test("A read of the other kind throws unexpectedMessageType and the message stays for the next read")
+    @Test(
+        "unexpectedMessageType: a read of the other kind throws unexpectedMessageType and the message stays for the next read"
+    )
     func unexpectedMessageType() async throws {
         try await serve(Echo()) { listener in
             let client = try await Client(listener.url())
@@ -36,7 +38,18 @@ struct ClientTests {
         }
     }
 
-    @Test("A read on a closed connection throws connectionClosed with code and reason at once")
+    @Test("readBinaryMessage: gives the bytes as they were, whatever they are")
+    func readBinaryMessage() async throws {
+        try await serve(Echo()) { listener in
+            let client = try await Client(listener.url())
+            for data in [[], Array(0...255), [UInt8](repeating: 0xFF, count: 70_000)] as [[UInt8]] {
+                try await client.writeBinaryMessage(data)
+                #expect(try await client.readBinaryMessage() == data)
+            }
+        }
+    }
+
+    @Test("readTextMessage: on a closed connection throws connectionClosed with code and reason at once")
     func readAfterTheClose() async throws {
         let service = Recorder { caller, event in
             guard event == .open else { return }
@@ -56,7 +69,7 @@ struct ClientTests {
         }
     }
 
-    @Test("Messages that came before the end can still be read after it")
+    @Test("readMessage: messages that came before the end can still be read after it")
     func readsBeforeTheEnd() async throws {
         let service = Recorder { caller, event in
             guard event == .open else { return }
@@ -72,7 +85,7 @@ struct ClientTests {
         }
     }
 
-    @Test("A read on a lost connection throws connectionLost")
+    @Test("connectionLost: a read on a lost connection throws connectionLost")
     func readAfterTheLoss() async throws {
         try await serve(Echo()) { listener in
             let client = try await Client(listener.url())
@@ -83,7 +96,7 @@ struct ClientTests {
         }
     }
 
-    @Test("Cancelling a read ends it with CancellationError and loses no message")
+    @Test("readTextMessage: cancelling ends it with CancellationError and loses no message")
     func cancelledRead() async throws {
         try await serve(Echo()) { listener in
             let client = try await Client(listener.url())
@@ -95,7 +108,7 @@ struct ClientTests {
         }
     }
 
-    @Test("Whatever moment a read is cancelled in, every message is read once and in order")
+    @Test("readTextMessage: whatever moment it is cancelled in, every message is read once and in order")
     func cancelledReads() async throws {
         try await serve(Echo()) { listener in
             let client = try await Client(listener.url())
@@ -118,7 +131,7 @@ struct ClientTests {
         }
     }
 
-    @Test("Reads of several tasks share the messages")
+    @Test("readTextMessage: reads of several tasks share the messages")
     func concurrentReads() async throws {
         try await serve(Echo()) { listener in
             let client = try await Client(listener.url())
@@ -130,7 +143,7 @@ struct ClientTests {
         }
     }
 
-    @Test("messages ends on a normal close", arguments: [1000, 1001] as [UInt16])
+    @Test("messages: ends on a normal close", arguments: [1000, 1001] as [UInt16])
     func messagesEnd(code: UInt16) async throws {
         let service = Recorder { caller, event in
             guard event == .open else { return }
@@ -146,7 +159,7 @@ struct ClientTests {
         }
     }
 
-    @Test("messages throws when the connection ends in another way")
+    @Test("messages: throws when the connection ends in another way")
     func messagesThrow() async throws {
         let service = Recorder { caller, event in
             guard event == .open else { return }
@@ -164,7 +177,7 @@ struct ClientTests {
         }
     }
 
-    @Test("Messages that nobody reads hold the server back, and none is lost")
+    @Test("backpressure: messages that nobody reads hold the server back, and none is lost")
     func boundedInbox() async throws {
         let (count, size) = (64, 1 << 20)
         let isSent = Mutex(false)
@@ -190,7 +203,7 @@ struct ClientTests {
         }
     }
 
-    @Test("Pings are answered whether or not a read is pending")
+    @Test("Client: pings are answered whether or not a read is pending")
     func pings() async throws {
         let service = Recorder { caller, event in if event == .open { try await caller.ping([1, 2]) } }
         try await serve(service) { listener in
@@ -202,7 +215,7 @@ struct ClientTests {
 
     // MARK: Sizes
 
-    @Test("Big messages pass both ways with raised limits", arguments: [1 << 20, 5_000_001])
+    @Test("maxMessageSize: big messages pass both ways with raised limits", arguments: [1 << 20, 5_000_001])
     func bigMessages(size: Int) async throws {
         var configuration = ServiceConfiguration()
         configuration.maxMessageSize = size
@@ -217,7 +230,8 @@ struct ClientTests {
         }
     }
 
-    @Test("Fragments at exact multiples of maxFrameSize are put together", arguments: [1, 2, 3])
+    @Test(
+        "maxFrameSize: fragments at exact multiples of maxFrameSize are put together", arguments: [1, 2, 3])
     func fragmentMultiples(multiple: Int) async throws {
         var service = ServiceConfiguration()
         service.maxFrameSize = 4096
@@ -233,7 +247,7 @@ struct ClientTests {
         }
     }
 
-    @Test("A message over maxMessageSize is 1009 and its text mentions both numbers")
+    @Test("maxMessageSize: a message over it is 1009 and its text mentions both numbers")
     func payloadTooLarge() async throws {
         let service = Recorder()
         var limits = ServiceConfiguration()
@@ -250,7 +264,8 @@ struct ClientTests {
     }
 
     @Test(
-        "A message from the server over the limit ends the connection with payloadTooLarge and both numbers")
+        "payloadTooLarge: a message from the server over the limit ends the connection with payloadTooLarge and both numbers"
+    )
     func payloadTooLargeHere() async throws {
         let service = Recorder { caller, event in
             if event == .open { try await caller.writeBinaryMessage([UInt8](repeating: 0, count: 2345)) }
@@ -271,7 +286,7 @@ struct ClientTests {
 
     // MARK: Connecting
 
-    @Test("A connection tells the server's answer")
+    @Test("httpResponse: a connection tells the server's answer")
     func httpResponse() async throws {
         try await serve(Echo()) { listener in
             let client = try await Client(listener.url())
@@ -280,7 +295,7 @@ struct ClientTests {
         }
     }
 
-    @Test("A refused handshake carries the response: status, headers and body")
+    @Test("httpResponse: a refused handshake carries the response: status, headers and body")
     func refused() async throws {
         let server = try RawServer()
         let answering = Task {
@@ -297,7 +312,7 @@ struct ClientTests {
         try await answering.value
     }
 
-    @Test("At most 8 KiB of a refusal's body are kept")
+    @Test("httpResponse: at most 8 KiB of a refusal's body are kept")
     func longRefusal() async throws {
         let server = try RawServer()
         let body = String(repeating: "b", count: 20_000)
@@ -313,7 +328,7 @@ struct ClientTests {
     }
 
     @Test(
-        "An answer that breaks RFC 6455 §4.1 is an invalid handshake",
+        "invalidHandshake: an answer that breaks RFC 6455 §4.1 is an invalid handshake",
         arguments: [
             "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
             "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n\r\n",
@@ -335,7 +350,7 @@ struct ClientTests {
         try await answering.value
     }
 
-    @Test("A server that ends TCP before its answer: connectionLost")
+    @Test("connectionLost: a server that ends TCP before its answer: connectionLost")
     func lostHandshake() async throws {
         let server = try RawServer()
         let answering = Task { _ = try await server.accept().readHead() }
@@ -345,7 +360,7 @@ struct ClientTests {
         try await answering.value
     }
 
-    @Test("Nobody listens at the address: connectionRefused, naming it")
+    @Test("connectionRefused: nobody listens at the address, naming it")
     func connectionRefused() async throws {
         let port = try RawServer().port  // closed again at once
         let error = try await failure(WebSocketError.self) { _ = try await Client("ws://127.0.0.1:\(port)/") }
@@ -353,7 +368,7 @@ struct ClientTests {
         #expect(error.message.contains("\(port)"))
     }
 
-    @Test("A name without an address: nameResolution, naming it")
+    @Test("nameResolution: a name without an address, naming it")
     func nameResolution() async throws {
         let error = try await failure(WebSocketError.self) {
             _ = try await Client("ws://no-such-host.invalid/")
@@ -363,7 +378,7 @@ struct ClientTests {
     }
 
     @Test(
-        "No scheme, another scheme, a fragment or a bad host: invalidURL with the reason",
+        "invalidURL: no scheme, another scheme, a fragment or a bad host, with the reason",
         arguments: [
             "", "localhost:80", "http://localhost/", "//localhost", "ws:/localhost", "ws://",
             "ws://localhost/#part",
@@ -375,7 +390,7 @@ struct ClientTests {
         #expect(!error.message.isEmpty)
     }
 
-    @Test("A silent server: handshakeTimedOut")
+    @Test("handshakeTimedOut: a silent server")
     func handshakeTimedOut() async throws {
         let server = try RawServer()
         var configuration = ClientConfiguration()
@@ -387,7 +402,7 @@ struct ClientTests {
         withExtendedLifetime(server) {}
     }
 
-    @Test("Cancelling the connect ends it with CancellationError and drops TCP")
+    @Test("Client: cancelling the connect ends it with CancellationError and drops TCP")
     func cancelledConnect() async throws {
         let server = try RawServer()
         let url = server.url
@@ -404,7 +419,7 @@ struct ClientTests {
         _ = try await failure(CancellationError.self) { _ = try await early.value }
     }
 
-    @Test("Dropping the last reference drops the connection")
+    @Test("Client: dropping the last reference drops the connection")
     func dropped() async throws {
         let service = Recorder()
         try await serve(service) { listener in
@@ -419,7 +434,7 @@ struct ClientTests {
         }
     }
 
-    @Test("A client's caller is gone after its connection and the client")
+    @Test("Client: its caller is gone after its connection and the client")
     func nothingLeaks() async throws {
         try await serve(Echo()) { listener in
             func talk(orderly: Bool) async throws -> (WeakReference<Client>, WeakReference<Caller>) {

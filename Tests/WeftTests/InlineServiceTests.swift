@@ -4,7 +4,7 @@ import Weft
 
 @Suite("InlineService", .timeLimit(.minutes(2)))
 struct InlineServiceTests {
-    @Test("Callbacks come in the order of arrival, onOpen first and onClose last")
+    @Test("InlineService: callbacks come in the order of arrival, onOpen first and onClose last")
     func order() async throws {
         let service = InlineRecorder()
         try await serve(service) { listener in
@@ -21,7 +21,7 @@ struct InlineServiceTests {
         }
     }
 
-    @Test("Messages can be had as String and array")
+    @Test("InlineService: messages can be had as String and array")
     func copies() async throws {
         struct CopyingEcho: InlineService {
             func onTextMessage(_ caller: Caller, _ text: String) throws { try caller.writeTextMessage(text) }
@@ -32,7 +32,7 @@ struct InlineServiceTests {
         try await echoes(CopyingEcho())
     }
 
-    @Test("Messages can be borrowed as UTF8Span and RawSpan")
+    @Test("InlineService: messages can be borrowed as UTF8Span and RawSpan")
     func borrows() async throws {
         struct BorrowingEcho: InlineService {
             func onTextMessage(_ caller: Caller, _ text: UTF8Span) throws {
@@ -58,7 +58,8 @@ struct InlineServiceTests {
         }
     }
 
-    @Test("The messages before a close frame are answered, and the answer to the close is last")
+    @Test(
+        "InlineService: the messages before a close frame are answered, and the answer to the close is last")
     func answersBeforeTheClose() async throws {
         struct InlineEcho: InlineService {
             func onTextMessage(_ caller: Caller, _ text: String) throws { try caller.writeTextMessage(text) }
@@ -72,7 +73,7 @@ struct InlineServiceTests {
         }
     }
 
-    @Test("Every method has a default; the one of onPing answers with the same payload")
+    @Test("InlineService: every method has a default; the one of onPing answers with the same payload")
     func defaults() async throws {
         struct Silent: InlineService {}
         try await serve(Silent()) { listener in
@@ -85,7 +86,9 @@ struct InlineServiceTests {
         }
     }
 
-    @Test("A callback that throws closes with 1011, onError gets the original error, onClose follows")
+    @Test(
+        "InlineService: a callback that throws closes with 1011, onError gets the original error, onClose follows"
+    )
     func callbackThrows() async throws {
         let service = InlineRecorder { _, event in if event == .text("throw") { throw Mishap() } }
         try await serve(service) { listener in
@@ -101,7 +104,7 @@ struct InlineServiceTests {
         }
     }
 
-    @Test("After a violation onError and onClose come, with the code that was sent")
+    @Test("InlineService: after a violation onError and onClose come, with the code that was sent")
     func violation() async throws {
         let service = InlineRecorder()
         try await serve(service) { listener in
@@ -117,7 +120,7 @@ struct InlineServiceTests {
         }
     }
 
-    @Test("onIdleTimeout comes again after each idle period")
+    @Test("onIdleTimeout: comes for inline services too, and again after each idle period")
     func idle() async throws {
         let service = InlineRecorder()
         var configuration = ServiceConfiguration()
@@ -129,7 +132,7 @@ struct InlineServiceTests {
         }
     }
 
-    @Test("A caller can be used from tasks too")
+    @Test("InlineService: a caller can be used from tasks too")
     func writesFromTasks() async throws {
         let service = InlineRecorder { caller, event in
             guard case .text(let text) = event else { return }
@@ -142,7 +145,7 @@ struct InlineServiceTests {
         }
     }
 
-    @Test("Service and caller are gone after the connection and the listener have ended")
+    @Test("InlineService: service and caller are gone after the connection and the listener have ended")
     func nothingLeaks() async throws {
         let callers = Channel<WeakReference<Caller>>()
         func talk() async throws -> WeakReference<InlineRecorder> {

@@ -17,7 +17,8 @@ struct ServiceConfigurationTests {
         #expect(KeepAlive() == KeepAlive(interval: .seconds(60), timeout: .seconds(30)))
     }
 
-    @Test("A value out of range throws when the service is attached and names the field")
+    @Test(
+        "invalidConfiguration: a value out of range throws when the service is attached and names the field")
     func outOfRange() async throws {
         let changes: [(String, (inout ServiceConfiguration) -> Void)] = [
             ("maxMessageSize", { $0.maxMessageSize = 0 }), ("maxFragments", { $0.maxFragments = 0 }),
@@ -39,7 +40,7 @@ struct ServiceConfigurationTests {
         }
     }
 
-    @Test("A maxFrameSize of 0 or less means 65536", arguments: [0, -1])
+    @Test("maxFrameSize: 0 or less means 65536", arguments: [0, -1])
     func maxFrameSize(size: Int) async throws {
         var configuration = ServiceConfiguration()
         configuration.maxFrameSize = size
@@ -51,7 +52,7 @@ struct ServiceConfigurationTests {
         }
     }
 
-    @Test("More fragments than maxFragments end the connection with 1009, empty ones count")
+    @Test("maxFragments: more fragments than maxFragments end the connection with 1009, empty ones count")
     func maxFragments() async throws {
         let service = Recorder()
         var configuration = ServiceConfiguration()
@@ -67,7 +68,7 @@ struct ServiceConfigurationTests {
         }
     }
 
-    @Test("keepAlive pings a silent peer and drops it as 1006 when no pong comes")
+    @Test("keepAlive: pings a silent peer and drops it as 1006 when no pong comes")
     func keepAlive() async throws {
         let service = Recorder()
         var configuration = ServiceConfiguration()
@@ -83,7 +84,7 @@ struct ServiceConfigurationTests {
         }
     }
 
-    @Test("A peer that answers the keep-alive's pings stays")
+    @Test("keepAlive: a peer that answers the keep-alive's pings stays")
     func keepAliveAnswered() async throws {
         let service = Recorder()
         var configuration = ServiceConfiguration()

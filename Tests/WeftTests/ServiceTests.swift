@@ -6,7 +6,7 @@ import Weft
 struct ServiceTests {
     // MARK: Order
 
-    @Test("Callbacks come in the order of arrival, onOpen first and onClose last")
+    @Test("order: callbacks come in the order of arrival, onOpen first and onClose last")
     func order() async throws {
         let service = Recorder()
         try await serve(service) { listener in
@@ -22,7 +22,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("onOpen is awaited before any message, also for frames in the request's packet")
+    @Test("onOpen: is awaited before any message, also for frames in the request's packet")
     func onOpenFirst() async throws {
         let isOpened = Gate()
         let log = Mutex<[String]>([])
@@ -57,7 +57,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("Callbacks of one connection come one at a time, those of different ones concurrently")
+    @Test("order: callbacks of one connection come one at a time, those of different ones concurrently")
     func oneAtATime() async throws {
         let isMet = Gate()
         let running = Mutex<[String: Int]>([:])
@@ -85,7 +85,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("An echo service answers the messages that came before the close frame")
+    @Test("order: an echo service answers the messages that came before the close frame")
     func answersBeforeTheClose() async throws {
         try await serve(Echo()) { listener in
             let peer = try await RawPeer.upgrade(listener.port)
@@ -99,7 +99,9 @@ struct ServiceTests {
 
     // MARK: Backpressure
 
-    @Test("A slow callback stops the reading: memory is bounded, nothing is lost, the order stays")
+    @Test(
+        "backpressure: a slow callback stops the reading: memory is bounded, nothing is lost, the order stays"
+    )
     func backpressure() async throws {
         let (mayGoOn, isDone) = (Gate(), Channel<Int>())
         let received = Mutex(0)
@@ -134,7 +136,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("A flood of pings with a slow callback is held back too")
+    @Test("backpressure: a flood of pings with a slow callback is held back too")
     func pingFlood() async throws {
         let mayGoOn = Gate()
         let service = Recorder { _, event in if event == .open { await mayGoOn.pass() } }
@@ -150,7 +152,7 @@ struct ServiceTests {
 
     // MARK: Ends
 
-    @Test("onClose has the peer's code and reason, and 1005 without a code")
+    @Test("onClose: has the peer's code and reason, and 1005 without a code")
     func peerCode() async throws {
         let service = Recorder()
         try await serve(service) { listener in
@@ -165,7 +167,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("onClose has 1006 when TCP ends without a close frame", arguments: [false, true])
+    @Test("onClose: has 1006 when TCP ends without a close frame", arguments: [false, true])
     func lost(byReset: Bool) async throws {
         let service = Recorder()
         try await serve(service) { listener in
@@ -185,7 +187,9 @@ struct ServiceTests {
         }
     }
 
-    @Test("onClose comes exactly once and last, whatever ends the connection", arguments: Ending.allCases)
+    @Test(
+        "exactly one end: onClose comes exactly once and last, whatever ends the connection",
+        arguments: Ending.allCases)
     func exactlyOneEnd(ending: Ending) async throws {
         let events = Mutex<[Event]>([])
         let service = Recorder { caller, event in
@@ -215,7 +219,7 @@ struct ServiceTests {
 
     enum Ending: CaseIterable, Sendable { case closeFrame, violation, mishap, timeout, tcp, stop }
 
-    @Test("The close frame is answered after onClose has returned")
+    @Test("echo: the close frame is answered after onClose has returned")
     func answerAfterOnClose() async throws {
         let isReturning = Mutex(false)
         let service = Recorder { caller, event in
@@ -231,7 +235,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("The close frame is answered although onClose does not return")
+    @Test("echo: the close frame is answered although onClose does not return")
     func answerWithoutOnClose() async throws {
         let mayReturn = Gate()
         let service = Recorder { _, event in if case .close = event { await mayReturn.pass() } }
@@ -243,7 +247,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("close() inside a callback does not stall, and messages meanwhile are no obstacle")
+    @Test("close() inside a callback: does not stall, and messages meanwhile are no obstacle")
     func closeInside() async throws {
         let isClosed = Channel<Void>()
         let service = Recorder { caller, event in
@@ -267,7 +271,7 @@ struct ServiceTests {
     // MARK: Errors
 
     @Test(
-        "After a protocol violation onError comes with the close frame sent, then onClose",
+        "onError: after a violation it comes with the close frame sent, then onClose",
         arguments: Violation.all)
     func violation(_ violation: Violation) async throws {
         let isOpen = Mutex(true)
@@ -322,7 +326,8 @@ struct ServiceTests {
         ]
     }
 
-    @Test("A callback that throws closes with 1011, onError gets the original error, onClose follows")
+    @Test(
+        "onError: a callback that throws closes with 1011, onError gets the original error, onClose follows")
     func callbackThrows() async throws {
         let service = Recorder { _, event in if event == .text("throw") { throw Mishap() } }
         try await serve(service) { listener in
@@ -338,7 +343,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("onOpen that throws ends the connection like any callback")
+    @Test("onOpen: one that throws ends the connection like any callback")
     func onOpenThrows() async throws {
         let service = Recorder { _, event in if event == .open { throw Mishap() } }
         try await serve(service) { listener in
@@ -349,7 +354,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("onError gets what onClose throws")
+    @Test("onError: gets what onClose throws")
     func onCloseThrows() async throws {
         let service = Recorder { _, event in if case .close = event { throw Mishap() } }
         try await serve(service) { listener in
@@ -361,7 +366,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("onError gets what a callback throws although the peer has closed meanwhile")
+    @Test("onError: gets what a callback throws although the peer has closed meanwhile")
     func throwsAfterTheClose() async throws {
         let events = Mutex<[Event]>([])
         let service = Recorder { caller, event in
@@ -380,7 +385,7 @@ struct ServiceTests {
 
     // MARK: Defaults
 
-    @Test("Every method has a default; the one of onPing answers with the same payload")
+    @Test("onPing: every method has a default; the one of onPing answers with the same payload")
     func defaults() async throws {
         struct Silent: Service {}
         try await serve(Silent()) { listener in
@@ -394,7 +399,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("onIdleTimeout comes again after each idle period and does not close")
+    @Test("onIdleTimeout: comes again after each idle period and does not close")
     func idle() async throws {
         let service = Recorder()
         var configuration = ServiceConfiguration()
@@ -410,7 +415,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("Without idleTimeout nothing is idle, and keep-alive pings do not count against it")
+    @Test("idleTimeout: without it nothing is idle, and keep-alive pings do not count against it")
     func keepAliveIsNotActivity() async throws {
         let service = Recorder()
         var configuration = ServiceConfiguration()

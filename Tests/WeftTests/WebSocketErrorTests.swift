@@ -2,7 +2,7 @@ import HTTPTypes
 import Testing
 import Weft
 
-@Suite("WebSocketError")
+@Suite("WebSocketError", .timeLimit(.minutes(2)))
 struct WebSocketErrorTests {
     @Test("The description is the code and the sentence")
     func description() {
@@ -33,8 +33,88 @@ struct WebSocketErrorTests {
             .handshakeTimedOut, .closeTimedOut, .connectionRefused, .connectionLost, .nameResolution,
             .connectionClosed, .protocolViolation, .invalidContinuation, .controlFrameTooLong,
             .invalidPayload,
-            .payloadTooLarge, .unexpectedMessageType, .backpressure,
+            .payloadTooLarge, .unexpectedMessageType, .backpressure, .readTimedOut, .writeTimedOut,
+            .callbackFailed, .system, .invalidState,
         ]
-        #expect(codes.count == 19)
+        #expect(codes.count == 24)
+    }
+
+    // MARK: Reached by a call of their own
+
+    @Test("duplicatePath, notAttached and addressUnavailable name the path or the address")
+    func setUp() async throws {
+        try await serve(Echo()) { listener in
+            let twice = try await failure(WebSocketError.self) {
+                try listener.attach(at: "/ws") { _ in Echo() }
+            }
+            #expect(twice.code == .duplicatePath && twice.message.contains("/ws"))
+            let never = try await failure(WebSocketError.self) { try listener.detach(path: "/other") }
+            #expect(never.code == .notAttached && never.message.contains("/other"))
+            let second = try Listener(port: listener.port, configuration: .local)
+            let taken = try await failure(WebSocketError.self) { try await second.start() }
+            #expect(taken.code == .addressUnavailable && taken.message.contains("127.0.0.1:\(listener.port)"))
+        }
+    }
+
+    @Test(
+        "invalidContinuation, protocolViolation, invalidPayload and payloadTooLarge reach onError of the service"
+    )
+    func violations() async throws {
+        let cases: [(Frame, WebSocketError.Code, UInt16)] = [
+            (Frame(opcode: 0), .invalidContinuation, 1002), (Frame(opcode: 5), .protocolViolation, 1002),
+            (Frame(opcode: 1, payload: [0xC0]), .invalidPayload, 1007),
+            (Frame(opcode: 2, payload: [UInt8](repeating: 0, count: 70_000)), .payloadTooLarge, 1009),
+        ]
+        for (frame, code, closeCode) in cases {
+            let service = Recorder()
+            try await serve(service) { listener in
+                let peer = try await RawPeer.upgrade(listener.port, then: [frame])
+                #expect(try await service.next(2) == [.open, .error(code)])
+                let close = try await peer.readFrame()
+                #expect(close.closeCode == closeCode)
+                if closeCode == 1009 {
+                    let reason = String(decoding: close.payload.dropFirst(2), as: UTF8.self)
+                    #expect(reason == "frame of 70000 bytes is over maxFrameSize 65536")
+                }
+            }
+        }
+    }
+
+    @Test("connectionClosed: carries the code and the reason of the peer, for reads and for writes")
+    func connectionClosed() async throws {
+        let service = Recorder { caller, event in
+            if event == .open { try await caller.close(statusCode: CloseCode(4000), reason: "no more") }
+        }
+        try await serve(service) { listener in
+            let client = try await Client(listener.url())
+            let read = try await failure(WebSocketError.self) { _ = try await client.readMessage() }
+            let write = try await failure(WebSocketError.self) { try await client.writeTextMessage("x") }
+            for error in [read, write] {
+                #expect(error.code == .connectionClosed && error.closeCode == CloseCode(4000))
+                #expect(error.message == "the connection is closed with code 4000: no more")
+            }
+        }
+    }
+
+    @Test("backpressure: says that the peer reads too slowly")
+    func backpressure() async throws {
+        let errors = Channel<WebSocketError>()
+        let service = InlineRecorder { caller, event in
+            guard event == .open else { return }
+            do {
+                while true { try caller.writeBinaryMessage([UInt8](repeating: 0, count: 100_000)) }
+            } catch let error as WebSocketError {
+                errors.send(error)
+            }
+        }
+        var configuration = ServiceConfiguration()
+        configuration.sendQueueLimit = 100_000
+        try await serve(service, configuration) { listener in
+            let peer = try await RawPeer.upgrade(listener.port)
+            let error = try await errors.next()
+            #expect(error.code == .backpressure)
+            #expect(error.message == "the send queue is full: the peer reads too slowly")
+            withExtendedLifetime(peer) {}
+        }
     }
 }

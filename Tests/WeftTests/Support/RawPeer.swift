@@ -199,7 +199,10 @@ final class RawPeer: Sendable {
         if length >= 126 {
             length = try await read(length == 126 ? 2 : 8).reduce(0) { $0 << 8 | Int($1) }
         }
-        return Frame(opcode: head[0] & 0x0F, payload: try await read(length), isLast: head[0] & 0x80 != 0)
+        let mask = head[1] & 0x80 == 0 ? nil : try await read(4)
+        var payload = try await read(length)
+        if let mask { payload = payload.enumerated().map { $1 ^ mask[$0 & 3] } }
+        return Frame(opcode: head[0] & 0x0F, payload: payload, isLast: head[0] & 0x80 != 0)
     }
 
     /// A request or the head of a response, up to the empty line.
