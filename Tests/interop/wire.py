@@ -1,6 +1,8 @@
 """WebSocket by hand, wrong on purpose where a test wants it."""
 
+import base64
 import contextlib
+import hashlib
 import os
 import socket
 import struct
@@ -46,8 +48,8 @@ class Answer:
 class Wire:
     """A TCP connection that speaks in bytes."""
 
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), WAIT)
+    def __init__(self, connected):
+        self.socket = connected
         self.buffer = b""
 
     def send(self, data):
@@ -84,27 +86,52 @@ class Wire:
         assert answer.fields["sec-websocket-accept"] == ACCEPT
         return answer
 
-    def frame(self):
-        """The next frame as (opcode, payload); the server's are final and unmasked here."""
+    def request(self):
+        """The fields of an upgrade request, and its first line as ":line"."""
+        while b"\r\n\r\n" not in self.buffer:
+            assert self.more(), f"the stream ended behind {self.buffer!r}"
+        head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
+        line, *lines = head.decode().split("\r\n")
+        fields = [one.split(":", 1) for one in lines]
+        return {":line": line, **{name.lower(): value.strip() for name, value in fields}}
+
+    def frame(self, is_masked=False):
+        """The next frame as (opcode, payload); a client masks its own, a server does not."""
         first, second = self.take(2)
-        assert second < 128, "a server does not mask"
-        length = second
+        assert second >> 7 == is_masked
+        length = second & 127
         if second == 126:
             (length,) = struct.unpack(">H", self.take(2))
         elif second == 127:
             (length,) = struct.unpack(">Q", self.take(8))
-        return first & 15, self.take(length)
+        mask = self.take(4) if is_masked else bytes(4)
+        return first & 15, bytes(byte ^ mask[i % 4] for i, byte in enumerate(self.take(length)))
 
-    def close_code(self):
+    def close_code(self, is_masked=False):
         """Reads up to the close frame and says its code, None when it has none."""
         while True:
-            opcode, payload = self.frame()
+            opcode, payload = self.frame(is_masked)
             if opcode == CLOSE:
                 return struct.unpack(">H", payload[:2])[0] if payload else None
 
     def assert_ended(self):
         while self.more():
             pass
+
+
+def accept_for(key):
+    return base64.b64encode(hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()).decode()
+
+
+def upgrade_answer(key, status="101 Switching Protocols", version="HTTP/1.1", drop=(), **fields):
+    """A good answer to the request with that key; `fields` and `drop` as in `upgrade_request`."""
+    head = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept_for(key)}
+    head.update({name.replace("_", "-"): value for name, value in fields.items()})
+    lines = [f"{version} {status}"]
+    for name, value in head.items():
+        if name not in drop:
+            lines += [f"{name}: {one}" for one in (value if isinstance(value, list) else [value])]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
 def header(first, length, is_masked=True):
@@ -132,8 +159,32 @@ def close_frame(code=None, reason=b""):
 
 @contextlib.contextmanager
 def connect(port):
-    wire = Wire(port)
+    wire = Wire(socket.create_connection(("127.0.0.1", port), WAIT))
     try:
         yield wire
     finally:
         wire.socket.close()
+
+
+class Listener:
+    """A server that speaks in bytes."""
+
+    def __init__(self, listening):
+        self.listening = listening
+        self.listening.settimeout(WAIT)
+        self.url = f"ws://127.0.0.1:{listening.getsockname()[1]}/"
+
+    @contextlib.contextmanager
+    def accepting(self):
+        """The next connection, with the key of the request that it brought."""
+        accepted, _ = self.listening.accept()
+        accepted.settimeout(WAIT)
+        with accepted:
+            wire = Wire(accepted)
+            yield wire, wire.request()["sec-websocket-key"]
+
+
+@contextlib.contextmanager
+def listen():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield Listener(listening)
