@@ -28,8 +28,8 @@ public struct ConnectionLimits: Sendable, Hashable {
     /// The longest frame accepted, and the size into which longer messages are cut, in payload bytes. Default
     /// 65536; 0 or less means the default.
     ///
-    /// Browsers choose the size of their frames: Chromium cuts a message at 131,000 bytes, others may send it in
-    /// one frame. Where they send more than 64 KiB, raise this, to ``maxMessageSize`` if in doubt.
+    /// Browsers choose the size of their frames: Chromium cuts a message at some 131,000 bytes, others may send
+    /// it in one frame. Where they send more than 64 KiB, raise this, to ``maxMessageSize`` if in doubt.
     public var maxFrameSize: Int
     /// The longest message accepted, assembled from its fragments, in bytes; at least 1. Default 1 MiB.
     public var maxMessageSize: Int

@@ -7,10 +7,11 @@ const commands = require("./commands.js");
 const deflate = { threshold: 0 };
 
 function send(socket, data, pieces = 1) {
-  const length = Math.ceil(data.length / pieces);
+  const bytes = Buffer.from(data); // a text is cut inside characters, too
+  const length = Math.ceil(bytes.length / pieces);
   for (let i = 0; i < pieces; i++) {
-    const fin = i === pieces - 1;
-    socket.send(pieces === 1 ? data : data.slice(i * length, fin ? data.length : (i + 1) * length), { fin });
+    const piece = bytes.subarray(i * length, (i + 1) * length);
+    socket.send(piece, { binary: typeof data !== "string", fin: i === pieces - 1 });
   }
 }
 
