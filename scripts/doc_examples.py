@@ -16,6 +16,9 @@ PRELUDE = """import Weft
 struct Echo: Service {}
 struct Chat: Service {}
 struct Printer: Service {}
+struct Room: Service {
+    init(_ name: String) {}
+}
 func isMember(_ authorization: String?) async -> Bool { authorization != nil }
 """
 GIVEN = "caller: Caller, client: Client, listener: Listener, request: UpgradeRequest"

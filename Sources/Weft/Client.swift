@@ -22,8 +22,10 @@ public final class Client: WebSocketClient {
 
     /// Connects.
     ///
-    /// - Parameter url: `ws://host[:port]/path?query`, or `ws+unix:/socket/path[:/path?query]` for a unix domain
-    ///   socket, whose path is percent-decoded.
+    /// - Parameters:
+    ///   - url: `ws://host[:port]/path?query`, or `ws+unix:/socket/path[:/path?query]` for a unix domain
+    ///     socket, whose path is percent-decoded.
+    ///   - configuration: Read once, here.
     /// - Throws: ``WebSocketError`` `.invalidURL`, `.invalidConfiguration`, `.nameResolution`,
     ///   `.connectionRefused`, `.invalidHandshake` (with the server's answer, if there is one),
     ///   `.handshakeTimedOut`, `.connectionLost`; `CancellationError`.

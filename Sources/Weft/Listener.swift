@@ -40,8 +40,9 @@ public final class Listener: Sendable {
 
     /// Checks the configuration and binds nothing.
     ///
-    /// - Parameter port: From 0 to 65535; 0 lets the system choose, and ``localAddress`` tells after
-    ///   ``start()``.
+    /// - Parameters:
+    ///   - port: From 0 to 65535; 0 lets the system choose, and ``localAddress`` tells after ``start()``.
+    ///   - configuration: Read once, here.
     /// - Throws: ``WebSocketError`` `.invalidConfiguration`, naming the setting that is out of range.
     public init(port: Int, configuration: ListenerConfiguration = .init()) throws(WebSocketError) {
         try ConnectionLimits.check("port", port, in: 0...65535)
@@ -58,7 +59,9 @@ public final class Listener: Sendable {
     /// address of a peer an empty host and port 0. `.sameOrigin` goes by the `Host` field and plain http:
     /// behind a proxy that speaks TLS, list the origins.
     ///
-    /// - Parameter unixDomainSocketPath: As long as the system allows, which is 107 bytes on Linux.
+    /// - Parameters:
+    ///   - unixDomainSocketPath: As long as the system allows, which is 107 bytes on Linux.
+    ///   - configuration: Read once, here.
     /// - Throws: ``WebSocketError`` `.invalidConfiguration`, naming the setting that is out of range.
     public init(
         unixDomainSocketPath: String, configuration: ListenerConfiguration = .init()

@@ -52,7 +52,7 @@ public struct ListenerConfiguration: Sendable {
     public var requestLimits: RequestLimits
     /// Takes permessage-deflate (RFC 7692) where clients offer it. Default true.
     public var webSocketCompressionEnabled = true
-    /// How messages are compressed then. Default ``CompressionOptions/init()``: contexts shared by each loop.
+    /// How messages are compressed then. Default contexts shared by each loop.
     public var compression = CompressionOptions()
     /// Event loops of the listener's own, from 1 to 1024; connections are spread over them. Default 1.
     public var threads: Int

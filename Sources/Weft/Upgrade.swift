@@ -50,6 +50,7 @@ public struct Upgrade: Sendable {
     /// Opens the connection.
     ///
     /// - Parameters:
+    ///   - service: Gets what happens on the connection. One object may serve many connections.
     ///   - headers: Further fields of the 101 answer. The handshake's own, and values with control characters,
     ///     end the request with 500 and an error in the log. `HTTPField` itself turns line breaks and NUL into
     ///     spaces when it is made, so these can add no fields, and no error tells of them.

@@ -30,11 +30,11 @@ extension WebSocketClient {
     @discardableResult
     public func removeAttribute(_ name: String) -> (any Sendable)? { caller.removeAttribute(name) }
 
-    /// See ``Caller/writeTextMessage(_:)-(String)``.
+    /// See ``Caller/writeTextMessage(_:)``.
     public func writeTextMessage(_ text: String) async throws { try await caller.writeTextMessage(text) }
     /// The same without waiting, for code that is not asynchronous.
     public func writeTextMessage(_ text: String) throws { try caller.writeTextMessage(text) }
-    /// See ``Caller/writeBinaryMessage(_:)-(Collection)``.
+    /// See ``Caller/writeBinaryMessage(_:)``.
     public func writeBinaryMessage(_ data: some Collection<UInt8>) async throws {
         try await caller.writeBinaryMessage(data)
     }
