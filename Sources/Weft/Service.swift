@@ -2,8 +2,8 @@
 ///
 /// Callbacks of one connection come one at a time and in the order of arrival: ``onOpen(_:)`` first,
 /// ``onClose(_:_:_:)`` exactly once and last. Those of different connections run concurrently. They start on
-/// the connection's event loop, so a callback that computes for long should hop elsewhere. While callbacks
-/// lag, the connection is not read.
+/// the connection's event loop unless ``ServiceConfiguration/dispatch`` says otherwise, so one that computes for
+/// long should hop elsewhere. While callbacks lag, the connection is not read.
 ///
 /// A callback that throws ends its connection with close code 1011: ``onError(_:_:)`` gets the error.
 ///

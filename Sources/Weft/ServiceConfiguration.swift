@@ -110,7 +110,8 @@ public struct ServiceConfiguration: ConnectionConfiguration, Sendable, Hashable 
     /// Where callbacks of a ``Service`` run. Default `.eventLoop`.
     public var dispatch: Dispatch = .eventLoop
     /// A callback that holds the event loop for longer is logged as a warning, with its connection; more than
-    /// zero. What a callback waits for holds nothing up and does not count. nil, the default, measures nothing.
+    /// zero. What a callback waits for holds nothing up and does not count, nor does what runs on the global pool.
+    /// nil, the default, measures nothing.
     public var slowCallbackWarning: Duration?
     public var limits = ConnectionLimits()
 

@@ -74,22 +74,22 @@ struct ManyTests {
     }
 }
 
-/// Counts objects.
+/// Counts objects. Not behind a lock: ThreadSanitizer does not see those of Synchronization.
 private final class Living: Sendable {
-    private let state = Mutex((count: 0, total: 0, closed: 0))
+    private let living = Atomic(0)
+    private let begun = Atomic(0)
+    private let ended = Atomic(0)
 
-    var count: Int { state.withLock { $0.count } }
-    var total: Int { state.withLock { $0.total } }
-    var closed: Int { state.withLock { $0.closed } }
+    var count: Int { living.load(ordering: .relaxed) }
+    var total: Int { begun.load(ordering: .relaxed) }
+    var closed: Int { ended.load(ordering: .relaxed) }
 
     func begin() {
-        state.withLock { state in
-            state.count += 1
-            state.total += 1
-        }
+        living.add(1, ordering: .relaxed)
+        begun.add(1, ordering: .relaxed)
     }
-    func end() { state.withLock { $0.count -= 1 } }
-    func close() { state.withLock { $0.closed += 1 } }
+    func end() { living.subtract(1, ordering: .relaxed) }
+    func close() { ended.add(1, ordering: .relaxed) }
 }
 
 /// Lives as long as what it is kept with.
