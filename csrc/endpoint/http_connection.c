@@ -30,10 +30,10 @@ static void leave(weft__http_connection *connection)
 {
     connection->state = WEFT__HTTP_GONE;
     weft__timer_stop(&connection->timer);
-    weft__link_remove(&connection->link);
-    weft__link_remove(&connection->member.link);
     while (!weft__link_is_alone(&connection->requests))
         weft__request_leave(request_of(connection->requests.next));
+    weft__link_remove(&connection->link); /* now, for until then its site cannot end */
+    weft__link_remove(&connection->member.link);
 }
 
 void weft__http_connection_abort(weft__http_connection *connection)

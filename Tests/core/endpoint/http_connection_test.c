@@ -332,11 +332,22 @@ static void test_a_refused_upgrade_ends_the_connection(void **state)
 }
 
 /* An accepted upgrade whose turn never came gives its context back. */
+static size_t count_at_the_end;
+
+static void count_connections(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)connection;
+    (void)request;
+    count_at_the_end = weft_listener_connection_count(world->listener);
+}
+
 static void test_a_lost_connection_takes_what_waits_along(void **state)
 {
     (void)state;
     world world;
     listen_and_keep(&world);
+    world.deeds[STOPPED] = count_connections;
+    count_at_the_end = 1;
     world_listen(&world);
     int peer = peer_connect(world.port);
     peer_say(peer, GET GET);
@@ -354,6 +365,7 @@ static void test_a_lost_connection_takes_what_waits_along(void **state)
     world_await(&world, ROUTE_RELEASE, 1);
     close(peer);
     world_clear(&world);
+    assert_int_equal(count_at_the_end, 0);
 }
 
 static void test_a_half_closed_peer_gets_all_its_answers(void **state)
