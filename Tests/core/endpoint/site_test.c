@@ -220,6 +220,77 @@ static void test_the_first_may_be_released_before_the_second(void **state)
         close(peers[i]);
 }
 
+/* -- under load ------------------------------------------------------------------------------------ */
+
+typedef struct visitor {
+    uint16_t port;
+    atomic_bool is_done;
+    _Atomic int answers;
+} visitor;
+
+/* Requests for both listeners, one behind the other; the second one may end TCP at any time by an abort. */
+static void visit_once(visitor *visitor)
+{
+    char head[1024], body[128];
+    int peer = peer_try_connect(visitor->port, false);
+    if (!peer_try_send(peer, SHARED_GET GET, strlen(SHARED_GET GET))) goto end;
+    for (int i = 0; i < 2 && peer_try_read_head(peer, head, sizeof head); i++) {
+        int status = atoi(head + strlen("HTTP/1.1 "));
+        if (status != 200 && status != 404) break;
+        visitor->answers++;
+        size_t length = strtoul(strstr(head, "Content-Length: ") + strlen("Content-Length: "), NULL, 10);
+        if (!peer_try_read(peer, body, length)) break;
+    }
+end:
+    close(peer);
+}
+
+static void *visit(void *argument)
+{
+    visitor *visitor = argument;
+    while (!visitor->is_done)
+        visit_once(visitor);
+    return NULL;
+}
+
+/* Shares, serves, changes its routes and stops, in turn at once and gently. */
+static void move_in_and_out(world *owner, int round)
+{
+    world sharer;
+    char detail[128];
+    world_init(&sharer);
+    sharer.route.on_request = world_on_request;
+    assert_int_equal(try_share(&sharer, owner, "/shared", detail, sizeof detail), WEFT_OK);
+    assert_int_equal(weft_listener_detach(sharer.listener, "/shared"), WEFT_OK);
+    assert_int_equal(weft_listener_attach(sharer.listener, "/shared", &sharer.route), WEFT_OK);
+    weft_listener_stop(sharer.listener, round % 2 ? 0 : 1000);
+    world_await(&sharer, STOPPED, 1);
+    weft_listener_release(sharer.listener);
+    world_await(&sharer, ROUTE_RELEASE, 2);
+    world_clear(&sharer);
+}
+
+static void test_listeners_come_and_go_under_load(void **state)
+{
+    (void)state;
+    world owner;
+    world_init(&owner);
+    owner.route.on_request = world_on_request;
+    owner.has_listeners_loops = true;
+    owner.listening.threads = 2;
+    world_listen(&owner);
+    visitor visitor = {.port = owner.port};
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, visit, &visitor);
+    for (int round = 0; round < 100 || visitor.answers < 100; round++)
+        move_in_and_out(&owner, round);
+    visitor.is_done = true;
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    world_end(&owner);
+}
+
 static void test_max_connections_counts_both(void **state)
 {
     (void)state;
@@ -288,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_stopping_the_first_stops_the_second),
         cmocka_unit_test(test_the_first_may_be_released_before_the_second),
         cmocka_unit_test(test_max_connections_counts_both),
+        cmocka_unit_test(test_listeners_come_and_go_under_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
