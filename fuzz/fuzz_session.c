@@ -1,4 +1,5 @@
-/* Cutting the input changes no event, and what one role sends a session of the other role reads back. */
+/* Cutting the input changes no event, and what one role sends a session of the other role reads back,
+ * compressed or not. */
 #include "base/buffer.h"
 #include "protocol/utf8.h"
 #include "weft/session.h"
@@ -84,6 +85,7 @@ static void check_round_trip(weft_session_config config, const uint8_t *bytes, s
     if (text != (is_text ? WEFT_OK : WEFT_EPAYLOAD)) abort();
     if (is_text) note(&expected, WEFT_EVENT_TEXT, 0, bytes, length);
     if (weft_session_ping(sender, bytes, ping_length) != WEFT_OK) abort();
+    weft_session_trim(sender);
     note(&expected, WEFT_EVENT_PING, 0, bytes, ping_length);
     if (weft_session_send(sender, WEFT_BINARY, bytes, length) != WEFT_OK) abort();
     note(&expected, WEFT_EVENT_BINARY, 0, bytes, length);
@@ -109,6 +111,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     config.max_frame_size = 1 + (uint64_t)data[1] * (data[0] & 2 ? 256 : 1);
     config.max_message_size = 1 + (uint64_t)data[2] * (data[0] & 4 ? 256 : 1);
     config.max_fragments = 1 + data[3];
+    weft_compression agreed;
+    weft_compression_init(&agreed, WEFT_CLIENT);
+    agreed.enabled = data[0] & 8;
+    agreed.server_no_context_takeover = agreed.client_no_context_takeover = data[0] & 16;
+    agreed.threshold = data[0] & 32 ? 0 : agreed.threshold;
+    config.compression = &agreed;
     uint32_t cuts = 2 + ((uint32_t)data[4] << 8 | data[5]);
     weft__buffer whole = {0}, cut = {0};
     for (int i = 0; i < 2; i++) {
