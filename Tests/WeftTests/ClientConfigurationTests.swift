@@ -10,6 +10,10 @@ struct ClientConfigurationTests {
         #expect(configuration.subProtocols.isEmpty)
         #expect(configuration.customHeaders.isEmpty)
         #expect(configuration.handShakeTimeout == .seconds(300))
+        #expect(configuration.readTimeout == nil && configuration.writeTimeout == nil)
+        #expect(configuration.cookies.isEmpty)
+        #expect(configuration.pingPongHandler == nil)
+        #expect(configuration.connectionClosureTimeout == .seconds(60))
         #expect(configuration.idleTimeout == .zero)
         #expect(configuration.maxFrameSize == 65536)
         #expect(configuration.maxMessageSize == 1 << 20)
@@ -22,6 +26,7 @@ struct ClientConfigurationTests {
         let changes: [(String, (inout ClientConfiguration) -> Void)] = [
             ("maxMessageSize", { $0.maxMessageSize = 0 }), ("maxFragments", { $0.maxFragments = 0 }),
             ("sendQueueLimit", { $0.sendQueueLimit = 0 }), ("idleTimeout", { $0.idleTimeout = .seconds(-1) }),
+            ("connectionClosureTimeout", { $0.connectionClosureTimeout = .zero }),
             ("keepAlive.interval", { $0.keepAlive = KeepAlive(interval: .zero) }),
             ("keepAlive.timeout", { $0.keepAlive = KeepAlive(timeout: .zero) }),
             ("threads", { $0.eventLoops = EventLoops(threads: 0) }),

@@ -13,6 +13,9 @@ struct ServiceConfigurationTests {
         #expect(configuration.maxMessageSize == 1 << 20)
         #expect(configuration.maxFragments == 131_072)
         #expect(configuration.sendQueueLimit == 16 << 20)
+        #expect(configuration.connectionClosureTimeout == .seconds(60))
+        #expect(configuration.dispatch == .eventLoop)
+        #expect(configuration.slowCallbackWarning == nil)
         #expect(configuration.keepAlive == KeepAlive())
         #expect(KeepAlive() == KeepAlive(interval: .seconds(60), timeout: .seconds(30)))
     }
@@ -24,6 +27,8 @@ struct ServiceConfigurationTests {
             ("maxMessageSize", { $0.maxMessageSize = 0 }), ("maxFragments", { $0.maxFragments = 0 }),
             ("maxFragments", { $0.maxFragments = 1 << 32 }), ("sendQueueLimit", { $0.sendQueueLimit = 0 }),
             ("idleTimeout", { $0.idleTimeout = .nanoseconds(-1) }),
+            ("connectionClosureTimeout", { $0.connectionClosureTimeout = .zero }),
+            ("slowCallbackWarning", { $0.slowCallbackWarning = .zero }),
             ("keepAlive.interval", { $0.keepAlive = KeepAlive(interval: .zero) }),
             ("keepAlive.timeout", { $0.keepAlive = KeepAlive(timeout: .seconds(-1)) }),
         ]
