@@ -23,7 +23,8 @@ struct weft_handshake {
     weft_handshake_state state;
     bool is_client;
     uint16_t http_status;
-    weft__buffer input; /* the peer's head; nothing is ever taken from its front */
+    weft__buffer input; /* the peer's head; taken from its front are only interim answers */
+    unsigned interim_answers;
     weft__buffer output;
     weft__head head;              /* views into `input`, all zero before it is whole */
     weft_string subprotocol;      /* the chosen one, a view into `input` */
@@ -176,19 +177,36 @@ static weft_status decide_as_client(weft_handshake *client)
     return WEFT_OK;
 }
 
-/* Parses what has arrived and acts on a whole head; then `input` holds just that head. */
+/* True when the head was an interim answer, which is gone then; too many of them fail the handshake. */
+static bool passes_interim(weft_handshake *handshake, size_t used, weft_status *status)
+{
+    if (!handshake->is_client || !weft__upgrade_answer_is_interim(&handshake->head)) return false;
+    weft__head_clear(&handshake->head);
+    handshake->input.start += used;
+    *status = weft__upgrade_pass_interim(&handshake->interim_answers, &handshake->problem);
+    if (*status != WEFT_OK) fail(handshake, *status);
+    return true;
+}
+
+/* Parses what has arrived and acts on a whole head, behind which the input then ends. */
 static weft_status read_head(weft_handshake *handshake)
 {
-    const char *bytes = (const char *)handshake->input.bytes;
-    size_t length = handshake->input.end;
-    int64_t used =
-        handshake->is_client
-            ? weft__head_parse_response(&handshake->head, bytes, length, &limits, &handshake->problem)
-            : weft__head_parse_request(&handshake->head, bytes, length, &limits, &handshake->problem);
-    if (used == WEFT_EHTTP) return fail(handshake, WEFT_EHTTP);
-    if (used <= 0) return (weft_status)used;
-    handshake->input.end = (size_t)used;
-    return handshake->is_client ? decide_as_client(handshake) : decide_as_server(handshake);
+    weft__buffer *input = &handshake->input;
+    weft_status status = WEFT_OK;
+    while (status == WEFT_OK) {
+        const char *bytes = (const char *)weft__buffer_front(input);
+        size_t length = weft__buffer_length(input);
+        int64_t used =
+            handshake->is_client
+                ? weft__head_parse_response(&handshake->head, bytes, length, &limits, &handshake->problem)
+                : weft__head_parse_request(&handshake->head, bytes, length, &limits, &handshake->problem);
+        if (used == WEFT_EHTTP) return fail(handshake, WEFT_EHTTP);
+        if (used <= 0) return (weft_status)used;
+        if (passes_interim(handshake, (size_t)used, &status)) continue;
+        input->end = input->start + (size_t)used;
+        return handshake->is_client ? decide_as_client(handshake) : decide_as_server(handshake);
+    }
+    return status;
 }
 
 weft_status weft_handshake_receive(weft_handshake *handshake, const uint8_t *bytes, size_t length,
@@ -196,19 +214,23 @@ weft_status weft_handshake_receive(weft_handshake *handshake, const uint8_t *byt
 {
     *used = 0;
     if (handshake->state != WEFT_HANDSHAKE_READING) return WEFT_ESTATE;
-    size_t held = handshake->input.end;
+    size_t held = weft__buffer_length(&handshake->input);
     size_t taken = length < LONGEST_HEAD - held ? length : LONGEST_HEAD - held;
     weft_status status = weft__buffer_append(&handshake->input, bytes, taken, LONGEST_HEAD);
     if (status != WEFT_OK) return status;
 
+    size_t start = handshake->input.start;
+    unsigned interim_answers = handshake->interim_answers;
     status = read_head(handshake);
     if (handshake->state == WEFT_HANDSHAKE_READING && status != WEFT_OK) {
         /* Memory ran out: as if nothing had come. */
         weft__head_clear(&handshake->head);
-        handshake->input.end = held;
+        handshake->input.start = start;
+        handshake->input.end = start + held;
+        handshake->interim_answers = interim_answers;
         return status;
     }
-    *used = handshake->input.end - held;
+    *used = handshake->input.end - start - held;
     return status;
 }
 

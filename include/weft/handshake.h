@@ -63,7 +63,8 @@ WEFT_API void weft_handshake_free(weft_handshake *handshake);
 
 /**
  * Takes bytes of the peer. `*used` says how many belong to the head; the rest is for the session.
- * Call it until the state leaves READING. A server that refuses has put its answer (400, 405, 414,
+ * Call it until the state leaves READING. A client passes over up to 16 interim answers (RFC 9110
+ * section 15.2), which belong to the head here. A server that refuses has put its answer (400, 405, 414,
  * 426, 431, …) into the output.
  * Returns WEFT_OK also while the head is incomplete; WEFT_EHTTP or WEFT_EHANDSHAKE when the handshake
  * failed (weft_handshake_detail says why); WEFT_ENOMEM; WEFT_ESTATE when not READING.

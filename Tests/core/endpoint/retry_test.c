@@ -140,10 +140,6 @@ static void test_only_what_may_pass_is_worth_an_attempt(void **state)
 
 /* -- clients that come again ----------------------------------------------------------------------- */
 
-enum {
-    RETRY = 'R'
-};
-
 typedef struct retrying {
     world world; /* first: the context of its callbacks */
     uint32_t attempts[8], waits[8];
@@ -289,7 +285,7 @@ static void test_cancel_ends_the_wait_at_once(void **state)
     retrying *retrying = new_retrying();
     /* A thousand seconds at most, so that most runs wait for longer than the test has. */
     weft_client *client = dial_again(retrying, unused_port(), settings(0, 1000000, 1, 1000000), 0);
-    world_await(&retrying->world, (happening)RETRY, 1);
+    world_await(&retrying->world, RETRY, 1);
     weft_client_cancel(client);
     world_await(&retrying->world, RELEASE, 1);
     assert_int_equal(retrying->world.error, WEFT_ECLOSED);
@@ -302,7 +298,7 @@ static void test_a_closed_loop_ends_the_wait(void **state)
     (void)state;
     retrying *retrying = new_retrying();
     weft_client_release(dial_again(retrying, unused_port(), settings(0, 1000000, 1, 1000000), 0));
-    world_await(&retrying->world, (happening)RETRY, 1);
+    world_await(&retrying->world, RETRY, 1);
     weft_loop_close(retrying->world.loop);
     retrying->world.loop = NULL;
     assert_int_equal(retrying->world.counts[RELEASE], 1);

@@ -26,6 +26,7 @@ typedef enum happening {
     STOPPED = 's',
     ANSWER = 'a',
     FAILURE = 'f',
+    RETRY = 'R',
 } happening;
 
 typedef struct world world;

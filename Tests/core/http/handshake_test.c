@@ -2,6 +2,7 @@
 
 #include "weft/handshake.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define REQUEST                                                                                              \
@@ -218,6 +219,46 @@ static void test_client_and_server_agree_however_the_answer_is_cut(void **state)
     }
 }
 
+static void test_a_client_passes_over_interim_answers_however_they_are_cut(void **state)
+{
+    (void)state;
+    static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+    for (size_t piece = 1; piece < 300; piece++) {
+        weft_handshake *server = new_server(), *client = new_client("a, b");
+        weft_string answer = answer_to(server, client, "b");
+        char all[1024];
+        int length = snprintf(all, sizeof all, "%s%.*s\x81\x01x", interim, (int)answer.length, answer.bytes);
+        size_t used;
+        assert_int_equal(feed(client, all, (size_t)length, piece, &used), WEFT_OK);
+        assert_int_equal(used, strlen(interim) + answer.length); /* the frame behind it is the session's */
+        assert_int_equal(weft_handshake_get_state(client), WEFT_HANDSHAKE_OPEN);
+        assert_int_equal(weft_handshake_http_status(client), 101);
+        assert_true(equals(weft_handshake_subprotocol(client), "b"));
+        weft_handshake_free(client);
+        weft_handshake_free(server);
+    }
+}
+
+static void test_a_client_has_enough_of_interim_answers(void **state)
+{
+    (void)state;
+    char head[4000] = "HTTP/1.1 102 \r\nX: ";
+    memset(head + strlen(head), 'x', sizeof head - strlen(head) - 1);
+    memcpy(head + sizeof head - 5, "\r\n\r\n", 5);
+    for (size_t piece = 1; piece < 9000; piece = piece * 7 + 1) {
+        weft_handshake *client = new_client("");
+        size_t used;
+        for (int i = 0; i < 16; i++) {
+            assert_int_equal(feed(client, head, strlen(head), piece, &used), WEFT_OK);
+            assert_int_equal(used, strlen(head));
+        }
+        assert_int_equal(feed(client, head, strlen(head), piece, &used), WEFT_EHANDSHAKE);
+        assert_int_equal(weft_handshake_get_state(client), WEFT_HANDSHAKE_FAILED);
+        assert_string_equal(weft_handshake_detail(client), "the server sent more than 16 interim answers");
+        weft_handshake_free(client);
+    }
+}
+
 static void test_a_client_refuses_a_bad_answer(void **state)
 {
     (void)state;
@@ -401,7 +442,7 @@ static bool client_scenario(counting_allocator *counter, const char *text, weft_
 static void test_running_out_of_memory_changes_nothing(void **state)
 {
     (void)state;
-    for (int scenario = 0; scenario < 4; scenario++) {
+    for (int scenario = 0; scenario < 5; scenario++) {
         bool done = false;
         for (size_t n = 1; !done; n++) {
             counting_allocator counter;
@@ -412,6 +453,10 @@ static void test_running_out_of_memory_changes_nothing(void **state)
             case 1: done = server_scenario(&counter, "GET /\r\n", WEFT_HANDSHAKE_FAILED); break;
             case 2:
                 done = server_scenario(&counter, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", WEFT_HANDSHAKE_FAILED);
+                break;
+            case 3:
+                done = client_scenario(&counter, "HTTP/1.1 100 \r\nA: b\r\n\r\nHTTP/1.1 404 \r\nA: b\r\n\r\n",
+                                       WEFT_HANDSHAKE_FAILED);
                 break;
             default: done = client_scenario(&counter, "HTTP/1.1 404 \r\nA: b\r\n\r\n", WEFT_HANDSHAKE_FAILED);
             }
@@ -435,6 +480,8 @@ int main(void)
         cmocka_unit_test(test_a_server_answers_what_it_refuses),
         cmocka_unit_test(test_a_server_keeps_to_its_limits),
         cmocka_unit_test(test_client_and_server_agree_however_the_answer_is_cut),
+        cmocka_unit_test(test_a_client_passes_over_interim_answers_however_they_are_cut),
+        cmocka_unit_test(test_a_client_has_enough_of_interim_answers),
         cmocka_unit_test(test_a_client_refuses_a_bad_answer),
         cmocka_unit_test(test_a_client_that_cannot_be_is_refused),
         cmocka_unit_test(test_compression_is_agreed_when_both_sides_want_it),
