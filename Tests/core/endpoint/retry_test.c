@@ -158,7 +158,7 @@ static void on_retry(void *context, uint32_t attempt, weft_status status, const 
         retrying->waits[retrying->count] = wait_ms;
         retrying->count++;
     }
-    world_happened(&retrying->world, RETRY, NULL, NULL);
+    world_happened(&retrying->world, (happening)RETRY, NULL, NULL);
 }
 
 static weft_client *dial_again(retrying *retrying, uint16_t port, weft_retry_config config,
