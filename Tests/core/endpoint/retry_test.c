@@ -2,6 +2,8 @@
 
 #include "endpoint/retry.h"
 
+#include <uv.h>
+
 /* -- how long, how often --------------------------------------------------------------------------- */
 
 static weft_retry_config settings(uint32_t max_count, uint32_t interval_ms, double factor,
@@ -306,6 +308,25 @@ static void test_a_closed_loop_ends_the_wait(void **state)
     end_retrying(retrying);
 }
 
+/* Nothing but the wait keeps uv_run going, and nothing keeps it afterwards. */
+static void test_an_attached_loop_waits_inside_uv_run(void **state)
+{
+    (void)state;
+    uv_loop_t uv;
+    uv_loop_init(&uv);
+    retrying *retrying = calloc(1, sizeof *retrying);
+    world_init(&retrying->world);
+    assert_int_equal(weft_loop_attach(&retrying->world.loop, &uv), WEFT_OK);
+    weft_client_release(dial_again(retrying, unused_port(), settings(3, 30, 1, 30), 0));
+    uv_run(&uv, UV_RUN_DEFAULT);
+    world_expect_story(&retrying->world, "RRRfr");
+    weft_loop_close(retrying->world.loop);
+    uv_run(&uv, UV_RUN_DEFAULT);
+    retrying->world.loop = NULL;
+    assert_int_equal(uv_loop_close(&uv), 0);
+    end_retrying(retrying);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +345,7 @@ int main(void)
         cmocka_unit_test(test_the_last_refusal_is_told_with_its_answer),
         cmocka_unit_test(test_cancel_ends_the_wait_at_once),
         cmocka_unit_test(test_a_closed_loop_ends_the_wait),
+        cmocka_unit_test(test_an_attached_loop_waits_inside_uv_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
