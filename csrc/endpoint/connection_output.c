@@ -54,11 +54,37 @@ static weft_status send_gathered(weft_connection *connection, weft__outgoing *me
     return WEFT_OK;
 }
 
-static weft_status send_copied(weft_connection *connection, weft__outgoing *message)
+static bool is_gathered(const weft__plan *plan, size_t length)
+{
+    uint64_t frame_length = length < plan->session.max_frame_size ? length : plan->session.max_frame_size;
+    return frame_length >= GATHER_FROM && plan->session.role == WEFT_SERVER;
+}
+
+/* Beside the other frames of the turn. */
+static weft_status send_copied(weft_connection *connection, weft_message_type type, const uint8_t *bytes,
+                               size_t length)
 {
     weft__buffer *output = weft__stream_output(connection->stream);
     if (!output) return WEFT_ENOMEM;
-    return weft__session_write_frames(&connection->session, output, message);
+    return weft__session_write_message(&connection->session, output, type, bytes, length);
+}
+
+static weft_status copy_frames(weft_connection *connection, weft__outgoing *message)
+{
+    weft__buffer *output = weft__stream_output(connection->stream);
+    return output ? weft__session_write_frames(&connection->session, output, message) : WEFT_ENOMEM;
+}
+
+/* A message that is long, at least until it is compressed. */
+static weft_status send_long(weft_connection *connection, weft_message_type type, const uint8_t *bytes,
+                             size_t length)
+{
+    weft__session *session = &connection->session;
+    weft__outgoing message = weft__session_begin_message(session, type, bytes, length);
+    weft_status status = is_gathered(connection->plan, message.length) ? send_gathered(connection, &message)
+                                                                       : copy_frames(connection, &message);
+    weft__session_end_message(session, &message);
+    return status;
 }
 
 /* What waits in memory, and what other threads have been told will. */
@@ -71,15 +97,9 @@ static size_t waiting_here(const weft_connection *connection)
 static weft_status send_here(weft_connection *connection, weft_message_type type, const uint8_t *bytes,
                              size_t length)
 {
-    const weft__plan *plan = connection->plan;
     connection->last_activity_ms = weft__loop_now(connection->loop);
-    weft__outgoing message = weft__session_begin_message(&connection->session, type, bytes, length);
-    uint64_t most = plan->session.max_frame_size;
-    size_t frame_length = message.length < most ? message.length : (size_t)most;
-    bool is_gathered = frame_length >= GATHER_FROM && plan->session.role == WEFT_SERVER;
     weft_status status =
-        is_gathered ? send_gathered(connection, &message) : send_copied(connection, &message);
-    weft__session_end_message(&connection->session, &message);
+        (is_gathered(connection->plan, length) ? send_long : send_copied)(connection, type, bytes, length);
     return status == WEFT_ELOST ? WEFT_ECLOSED : status;
 }
 

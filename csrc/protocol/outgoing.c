@@ -6,10 +6,15 @@
 
 #include <string.h>
 
+static weft__outgoing uncompressed(weft_message_type type, const uint8_t *bytes, size_t length)
+{
+    return (weft__outgoing){.bytes = bytes, .length = length, .opcode = (uint8_t)type};
+}
+
 weft__outgoing weft__session_begin_message(weft__session *session, weft_message_type type,
                                            const uint8_t *bytes, size_t length)
 {
-    weft__outgoing message = {.bytes = bytes, .length = length, .opcode = (uint8_t)type};
+    weft__outgoing message = uncompressed(type, bytes, length);
     if (session->deflate.pool) {
         message.is_compressed =
             weft__deflate_compress(&session->deflate, session->config, &message.bytes, &message.length);
@@ -23,6 +28,11 @@ void weft__session_end_message(weft__session *session, const weft__outgoing *mes
     weft__deflate_forget_output(&session->deflate);
     if (!message->is_done) weft__deflate_forget_compressor(&session->deflate);
 }
+
+enum {
+    FINAL = 0x80,
+    COMPRESSED = 0x40
+};
 
 static size_t frame_payload_length(const weft__session *session, size_t left)
 {
@@ -98,31 +108,28 @@ static uint8_t *put_frame(const weft__session *session, uint8_t *to, const weft_
     return to + frame->payload_length;
 }
 
-/* The commonest message of all: one short frame of a server. */
-static weft_status write_short_message(weft__buffer *out, weft__outgoing *message)
+static bool is_one_short_frame(const weft__session *session, size_t length)
 {
-    enum {
-        FINAL = 0x80,
-        COMPRESSED = 0x40
-    };
-    size_t length = message->length;
+    return length <= WEFT_CONTROL_PAYLOAD_MAX && length <= session->config->max_frame_size &&
+           session->config->role == WEFT_SERVER;
+}
+
+/* The commonest message of all: one short frame of a server. */
+static weft_status write_short_message(weft__buffer *out, uint8_t first_byte, const uint8_t *bytes,
+                                       size_t length)
+{
     uint8_t *room = weft__buffer_reserve(out, 2 + length, SIZE_MAX);
     if (!room) return WEFT_ENOMEM;
-    room[0] = (uint8_t)(FINAL | message->opcode | (message->is_compressed ? COMPRESSED : 0));
+    room[0] = first_byte;
     room[1] = (uint8_t)length;
-    if (length) memcpy(room + 2, message->bytes, length);
+    if (length) memcpy(room + 2, bytes, length);
     weft__buffer_commit(out, 2 + length);
-    message->is_done = true;
     return WEFT_OK;
 }
 
-weft_status weft__session_write_frames(const weft__session *session, weft__buffer *out,
-                                       weft__outgoing *message)
+static weft_status write_any_frames(const weft__session *session, weft__buffer *out, weft__outgoing *message)
 {
-    size_t length = message->length;
-    bool is_short = length <= WEFT_CONTROL_PAYLOAD_MAX && length <= session->config->max_frame_size;
-    if (is_short && session->config->role == WEFT_SERVER) return write_short_message(out, message);
-    size_t wire_length = weft__session_wire_length(session, length);
+    size_t wire_length = weft__session_wire_length(session, message->length);
     uint8_t *room = weft__buffer_reserve(out, wire_length, PTRDIFF_MAX);
     if (!room) return WEFT_ENOMEM;
 
@@ -136,14 +143,34 @@ weft_status weft__session_write_frames(const weft__session *session, weft__buffe
     return WEFT_OK;
 }
 
-weft_status weft__session_write_message(weft__session *session, weft__buffer *out, weft_message_type type,
-                                        const uint8_t *bytes, size_t length)
+weft_status weft__session_write_frames(const weft__session *session, weft__buffer *out,
+                                       weft__outgoing *message)
 {
-    if (!weft__session_can_send(session)) return WEFT_ECLOSED;
+    if (!is_one_short_frame(session, message->length)) return write_any_frames(session, out, message);
+    uint8_t first_byte = (uint8_t)(FINAL | message->opcode | (message->is_compressed ? COMPRESSED : 0));
+    weft_status status = write_short_message(out, first_byte, message->bytes, message->length);
+    message->is_done = status == WEFT_OK;
+    return status;
+}
+
+static weft_status compress_and_write(weft__session *session, weft__buffer *out, weft_message_type type,
+                                      const uint8_t *bytes, size_t length)
+{
     weft__outgoing message = weft__session_begin_message(session, type, bytes, length);
     weft_status status = weft__session_write_frames(session, out, &message);
     weft__session_end_message(session, &message);
     return status;
+}
+
+weft_status weft__session_write_message(weft__session *session, weft__buffer *out, weft_message_type type,
+                                        const uint8_t *bytes, size_t length)
+{
+    if (!weft__session_can_send(session)) return WEFT_ECLOSED;
+    if (session->deflate.pool) return compress_and_write(session, out, type, bytes, length);
+    if (is_one_short_frame(session, length))
+        return write_short_message(out, (uint8_t)(FINAL | type), bytes, length);
+    weft__outgoing message = uncompressed(type, bytes, length);
+    return write_any_frames(session, out, &message);
 }
 
 static weft_status append_control(weft__session *session, weft__buffer *out, weft_opcode opcode,
