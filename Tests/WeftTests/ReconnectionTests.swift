@@ -57,7 +57,7 @@ struct ReconnectionTests {
         for _ in 0..<3 {
             let listener = try Listener(port: port, configuration: .local)
             try listener.attach(at: "/ws") { _ in Echo() }
-            while (try? await listener.start()) == nil { await Task.yield() }
+            while (try? await listener.start()) == nil { try await Task.sleep(for: .milliseconds(1)) }
             port = listener.port
             if client == nil {
                 client = try await AsyncClient(listener.url(), service: here, configuration: configuration())
@@ -151,7 +151,7 @@ struct ReconnectionTests {
         #expect(try await failure(WebSocketError.self) { try await client.close() }.code == .connectionLost)
         let listener = try Listener(port: port, configuration: .local)
         try listener.attach(at: "/ws") { _ -> Upgrade in Upgrade(there) }
-        while (try? await listener.start()) == nil { await Task.yield() }
+        while (try? await listener.start()) == nil { try await Task.sleep(for: .milliseconds(1)) }
         try await Task.sleep(for: .milliseconds(30))
         #expect(listener.connectionCount == 0)
         try await listener.immediateStop()

@@ -50,7 +50,7 @@ struct TimeoutTests {
         }
     }
 
-    @Test("readTimeout: reads of several tasks each have their own time")
+    @Test("readTimedOut: reads of several tasks each have their own time")
     func severalReaders() async throws {
         try await serve(Echo()) { listener in
             var configuration = ClientConfiguration()
@@ -103,6 +103,27 @@ struct TimeoutTests {
             try await eventually { client.bufferedAmount == 0 }
             try await client.writeTextMessage("and on")
             #expect(try await client.readTextMessage() == "read")
+        }
+    }
+
+    @Test("writeTimedOut: names the time and the bytes that wait, for an AsyncClient too")
+    func asyncClientWrite() async throws {
+        let mayRead = Gate()
+        let service = Recorder { _, event in if event == .open { await mayRead.pass() } }
+        try await serve(service) { listener in
+            var configuration = ClientConfiguration()
+            configuration.writeTimeout = .milliseconds(25)
+            configuration.webSocketCompressionEnabled = false
+            let client = try await AsyncClient(listener.url(), configuration: configuration)
+            let message = [UInt8](repeating: 1, count: 1 << 20)
+            let error = try await failure(WebSocketError.self) {
+                while true { try await client.writeBinaryMessage(message) }
+            }
+            #expect(error.code == .writeTimedOut)
+            #expect(error.message.hasPrefix("the peer did not read for 0.025 seconds: "))
+            #expect(error.message.hasSuffix(" bytes wait, the message among them"))
+            mayRead.open()
+            try await client.close()
         }
     }
 

@@ -41,43 +41,69 @@ struct WebSocketErrorTests {
 
     // MARK: Reached by a call of their own
 
-    @Test("duplicatePath, notAttached and addressUnavailable name the path or the address")
-    func setUp() async throws {
+    @Test("duplicatePath: names the path")
+    func duplicatePath() async throws {
+        let listener = try Listener(port: 0, configuration: .local)
+        try listener.attach(at: "/ws") { _ in Echo() }
+        let error = try await failure(WebSocketError.self) { try listener.attach(at: "/ws") { _ in Echo() } }
+        #expect(error.code == .duplicatePath && error.message.contains("/ws"))
+    }
+
+    @Test("notAttached: names the path")
+    func notAttached() async throws {
+        let listener = try Listener(port: 0, configuration: .local)
+        let error = try await failure(WebSocketError.self) { try listener.detach(path: "/other") }
+        #expect(error.code == .notAttached && error.message.contains("/other"))
+    }
+
+    @Test("addressUnavailable: names address, port and cause")
+    func addressUnavailable() async throws {
         try await serve(Echo()) { listener in
-            let twice = try await failure(WebSocketError.self) {
-                try listener.attach(at: "/ws") { _ in Echo() }
-            }
-            #expect(twice.code == .duplicatePath && twice.message.contains("/ws"))
-            let never = try await failure(WebSocketError.self) { try listener.detach(path: "/other") }
-            #expect(never.code == .notAttached && never.message.contains("/other"))
             let second = try Listener(port: listener.port, configuration: .local)
-            let taken = try await failure(WebSocketError.self) { try await second.start() }
-            #expect(taken.code == .addressUnavailable && taken.message.contains("127.0.0.1:\(listener.port)"))
+            let error = try await failure(WebSocketError.self) { try await second.start() }
+            #expect(error.code == .addressUnavailable)
+            #expect(error.message.contains("127.0.0.1:\(listener.port)"))
+            #expect(error.message.contains("address in use"))
         }
     }
 
-    @Test(
-        "invalidContinuation, protocolViolation, invalidPayload and payloadTooLarge reach onError of the service"
-    )
-    func violations() async throws {
-        let cases: [(Frame, WebSocketError.Code, UInt16)] = [
-            (Frame(opcode: 0), .invalidContinuation, 1002), (Frame(opcode: 5), .protocolViolation, 1002),
-            (Frame(opcode: 1, payload: [0xC0]), .invalidPayload, 1007),
-            (Frame(opcode: 2, payload: [UInt8](repeating: 0, count: 70_000)), .payloadTooLarge, 1009),
-        ]
-        for (frame, code, closeCode) in cases {
-            let service = Recorder()
-            try await serve(service) { listener in
-                let peer = try await RawPeer.upgrade(listener.port, then: [frame])
-                #expect(try await service.next(2) == [.open, .error(code)])
-                let close = try await peer.readFrame()
-                #expect(close.closeCode == closeCode)
-                if closeCode == 1009 {
-                    let reason = String(decoding: close.payload.dropFirst(2), as: UTF8.self)
-                    #expect(reason == "frame of 70000 bytes is over maxFrameSize 65536")
-                }
-            }
+    /// The reason on the wire of what a frame leads to.
+    private func reason(
+        for frame: Frame, _ code: WebSocketError.Code, _ closeCode: UInt16
+    ) async throws -> String {
+        let service = Recorder()
+        return try await serve(service) { listener in
+            let peer = try await RawPeer.upgrade(listener.port, then: [frame])
+            #expect(try await service.next(2) == [.open, .error(code)])
+            let close = try await peer.readFrame()
+            #expect(close.closeCode == closeCode)
+            return String(decoding: close.payload.dropFirst(2), as: UTF8.self)
         }
+    }
+
+    @Test("protocolViolation: 1002, and the reason says what was wrong")
+    func protocolViolation() async throws {
+        let reason = try await reason(for: Frame(opcode: 5), .protocolViolation, 1002)
+        #expect(reason.hasPrefix("a frame header has a reserved opcode"))
+    }
+
+    @Test("invalidContinuation: 1002 for a continuation of nothing")
+    func invalidContinuation() async throws {
+        let reason = try await reason(for: Frame(opcode: 0), .invalidContinuation, 1002)
+        #expect(reason == "a continuation frame continues nothing")
+    }
+
+    @Test("invalidPayload: 1007 for text that is not UTF-8")
+    func invalidPayload() async throws {
+        let reason = try await reason(for: Frame(opcode: 1, payload: [0xC0]), .invalidPayload, 1007)
+        #expect(reason == "a text message is not UTF-8")
+    }
+
+    @Test("payloadTooLarge: 1009, with the size and the limit that it is over")
+    func payloadTooLarge() async throws {
+        let frame = Frame(opcode: 2, payload: [UInt8](repeating: 0, count: 70_000))
+        let reason = try await reason(for: frame, .payloadTooLarge, 1009)
+        #expect(reason == "frame of 70000 bytes is over maxFrameSize 65536")
     }
 
     @Test("connectionClosed: carries the code and the reason of the peer, for reads and for writes")
