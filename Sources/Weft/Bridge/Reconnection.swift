@@ -157,8 +157,9 @@ extension Ending {
 extension RetryConfiguration {
     /// The back-off before attempt number `count`, from 1.
     fileprivate func longestWait(_ count: Int) -> Duration {
-        var wait = interval
-        for _ in 1..<count where wait < maxWaitInterval { wait = wait * backOffFactor }
-        return min(wait, maxWaitInterval)
+        let limit = min(maxWaitInterval, .seconds(1 << 30))  // beyond, a product could overflow
+        var wait = min(interval, limit)
+        for _ in 1..<count where wait < limit { wait = wait * backOffFactor }
+        return min(wait, limit)
     }
 }
