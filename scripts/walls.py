@@ -92,6 +92,18 @@ def promises_for_later(files):
             yield f"{path} has a TODO"
 
 
+def unkept_promises(files):
+    names = []
+    for path in files:
+        if path.suffix == ".swift" and path.parts[:2] == ("Tests", "WeftTests"):
+            for name in re.findall(r'@Test\(\s*"((?:\\.|[^"\\])*)"', text_of(path)):
+                names += [name, *name.split(": ")[0].split(", ")]
+    for line in text_of(pathlib.Path("Tests/promises.txt")).splitlines():
+        begins = re.compile(re.escape(line) + r"(?!\w)")
+        if line and not line.startswith("#") and not any(map(begins.match, names)):
+            yield f"no test is named after {line}"
+
+
 def main():
     files = repository_files()
     core = [path for path in files if path.parts[0] == "csrc" and path.suffix in (".c", ".h")]
@@ -104,6 +116,7 @@ def main():
         "csrc holds C alone": strangers_in_core(files),
         "nothing built is tracked": tracked_products(),
         "no promises for later in the sources": promises_for_later(files),
+        "every promise to users has a test of its name": unkept_promises(files),
     }
     for wall, problems in walls.items():
         problems = list(problems)

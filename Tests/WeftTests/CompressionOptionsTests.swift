@@ -208,7 +208,7 @@ struct CompressionOptionsTests {
         }
     }
 
-    @Test("Damaged data ends the connection with invalidPayload and 1007")
+    @Test("invalidPayload: damaged compressed data ends the connection with invalidPayload and 1007")
     func damaged() async throws {
         let service = Recorder()
         try await serve(service) { listener in
@@ -223,7 +223,9 @@ struct CompressionOptionsTests {
         }
     }
 
-    @Test("A message that inflates to more than maxMessageSize ends with payloadTooLarge and 1009")
+    @Test(
+        "payloadTooLarge: a message that inflates to more than maxMessageSize ends with payloadTooLarge and 1009"
+    )
     func tooLarge() async throws {
         let service = Recorder()
         var configuration = ServiceConfiguration()

@@ -3,7 +3,7 @@ import Weft
 
 @Suite("EventLoops", .timeLimit(.minutes(2)))
 struct EventLoopsTests {
-    @Test("Listeners and clients can share event loops")
+    @Test("eventLoops: listeners and clients can share them")
     func shared() async throws {
         let loops = EventLoops(threads: 2)
         #expect(loops.threads == 2)
@@ -24,7 +24,7 @@ struct EventLoopsTests {
         }
     }
 
-    @Test("A listener that stops leaves the others on its loops alone")
+    @Test("eventLoops: a listener that stops leaves the others on its loops alone")
     func stopOne() async throws {
         let loops = EventLoops()
         var configuration = ListenerConfiguration.local
@@ -44,13 +44,15 @@ struct EventLoopsTests {
         }
     }
 
-    @Test("The default of clients is one thread, shared")
+    @Test("eventLoops: the default of clients is one thread, shared")
     func sharedDefault() {
         #expect(EventLoops.shared.threads == 1)
         #expect(EventLoops.shared === EventLoops.shared)
     }
 
-    @Test("Threads out of range throw at the first use and name the field", arguments: [-1, 0, 1025])
+    @Test(
+        "eventLoops: threads out of range throw at the first use and name the field",
+        arguments: [-1, 0, 1025])
     func outOfRange(threads: Int) async throws {
         var configuration = ListenerConfiguration.local
         configuration.eventLoops = EventLoops(threads: threads)
@@ -60,7 +62,7 @@ struct EventLoopsTests {
         #expect(error.message.contains("threads") && error.message.contains("\(threads)"))
     }
 
-    @Test("The threads end when nothing uses them any more")
+    @Test("eventLoops: the threads end when nothing uses them any more")
     func end() async throws {
         func talk() async throws -> WeakReference<EventLoops> {
             let loops = EventLoops(threads: 2)

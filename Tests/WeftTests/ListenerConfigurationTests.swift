@@ -44,11 +44,26 @@ struct ListenerConfigurationTests {
         }
     }
 
-    @Test("A port out of range throws from init and is named", arguments: [-1, 65536])
+    @Test(
+        "init(port: Int, configuration: ListenerConfiguration): a port out of range throws and is named",
+        arguments: [-1, 65536])
     func port(port: Int) async throws {
         let error = try await failure(WebSocketError.self) { _ = try Listener(port: port) }
         #expect(error.code == .invalidConfiguration)
         #expect(error.message.contains("port") && error.message.contains("\(port)"))
+    }
+
+    @Test("backlog: the least is 1, and such a listener serves one connection after the other")
+    func backlog() async throws {
+        var configuration = ListenerConfiguration.local
+        configuration.backlog = 1
+        try await serve(Echo(), on: configuration) { listener in
+            for number in 0..<20 {
+                let client = try await Client(listener.url())
+                try await client.writeTextMessage("\(number)")
+                #expect(try await client.readTextMessage() == "\(number)")
+            }
+        }
     }
 
     @Test("timeout: expiry while a request is arriving: 408 and close")

@@ -28,7 +28,7 @@ struct ListenerTests {
         }
     }
 
-    @Test("start() async throws: an address of another machine is unavailable")
+    @Test("addressUnavailable: an address of another machine, at start()")
     func foreignAddress() async throws {
         var configuration = ListenerConfiguration.local
         configuration.host = "192.0.2.1"
@@ -94,7 +94,7 @@ struct ListenerTests {
         try await listener.immediateStop()
     }
 
-    @Test("detach(path:): what is not attached is an error")
+    @Test("notAttached: detach(path:) of what is not attached")
     func notAttached() async throws {
         let listener = try Listener(port: 0, configuration: .local)
         let error = try await failure(WebSocketError.self) { try listener.detach(path: "/none") }
@@ -111,7 +111,7 @@ struct ListenerTests {
         #expect(error.code == .invalidConfiguration)
     }
 
-    @Test("A service attached while the listener runs is reachable at once")
+    @Test("attach: a service attached while the listener runs is reachable at once")
     func attachWhileRunning() async throws {
         try await withListener(attach: nothing) { listener in
             #expect(try await handshakeStatus(listener.url()) == 404)

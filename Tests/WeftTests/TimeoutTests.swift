@@ -7,7 +7,7 @@ struct TimeoutTests {
     // MARK: Reading
 
     @Test(
-        "readTimeout: a read without a message throws readTimedOut, and the next read gets the next message")
+        "readTimeout, readTimedOut: a read without a message throws, and the next read gets the next message")
     func readTimeout() async throws {
         try await serve(Echo()) { listener in
             var configuration = ClientConfiguration()
@@ -75,7 +75,7 @@ struct TimeoutTests {
 
     // MARK: Writing
 
-    @Test("writeTimeout: a write that waits longer throws writeTimedOut, and what was queued still arrives")
+    @Test("writeTimeout, writeTimedOut: a write that waits longer throws, and what was queued still arrives")
     func writeTimeout() async throws {
         let (mayRead, received) = (Gate(), Channel<Int>())
         let service = Recorder { caller, event in

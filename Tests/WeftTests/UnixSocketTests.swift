@@ -69,7 +69,7 @@ struct UnixSocketTests {
         }
     }
 
-    @Test("A ws+unix: URL whose socket nobody serves is connectionRefused; a path too long is invalidURL")
+    @Test("URL: a ws+unix one whose socket nobody serves is connectionRefused; a path too long is invalidURL")
     func unreachable() async throws {
         try await withPath { path in
             let refused = try await failure(WebSocketError.self) { _ = try await Client("ws+unix:\(path)") }

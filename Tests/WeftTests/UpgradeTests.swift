@@ -57,7 +57,7 @@ struct UpgradeTests {
         }
     }
 
-    @Test("Bytes that follow the request in the same packet are the first frames")
+    @Test("Server answers: bytes that follow the request in the same packet are the first frames")
     func framesInThePacket() async throws {
         try await serve(Echo()) { listener in
             let peer = try await RawPeer.upgrade(listener.port, then: [.text("first"), .text("second")])
@@ -66,7 +66,7 @@ struct UpgradeTests {
         }
     }
 
-    @Test("A decision that awaits does not stop the loop")
+    @Test("UpgradeService: a decision that awaits does not stop the loop")
     func awaitingDecision() async throws {
         let (isAsked, mayDecide) = (Channel<Void>(), Gate())
         let get: @Sendable (UpgradeRequest) async -> Upgrade = { request in
@@ -88,7 +88,7 @@ struct UpgradeTests {
         }
     }
 
-    @Test("A client that leaves during the decision does no harm")
+    @Test("UpgradeService: a client that leaves during the decision does no harm")
     func leavesDuringTheDecision() async throws {
         let (isAsked, mayDecide) = (Channel<Void>(), Gate())
         let service = Recorder()
@@ -110,7 +110,7 @@ struct UpgradeTests {
 
     // MARK: Acceptance
 
-    @Test("The headers of an upgrade are on the 101")
+    @Test("Upgrade: its headers are on the 101")
     func headers() async throws {
         let name = HTTPField.Name("X-Room")!
         let get: @Sendable (UpgradeRequest) -> Upgrade = { _ in Upgrade(Echo(), headers: [name: "seven"]) }
@@ -233,7 +233,7 @@ struct UpgradeTests {
         }
     }
 
-    @Test("The default of an UpgradeError is 400 without a text")
+    @Test("UpgradeError: the default is 400 without a text")
     func upgradeErrorDefaults() {
         let error = UpgradeError()
         #expect(error.status == .badRequest)
@@ -241,7 +241,7 @@ struct UpgradeTests {
         #expect(UpgradeError(status: .init(code: 599), message: "x").description.contains("599"))
     }
 
-    @Test("Any other thrown error is a 500 without its text, which goes to the log")
+    @Test("logger: any other error that an upgrade throws is a 500 without its text, which goes to the log")
     func otherError() async throws {
         let log = LogChannel()
         var configuration = ListenerConfiguration.local
@@ -257,7 +257,7 @@ struct UpgradeTests {
         }
     }
 
-    @Test("protocol UpgradeService: Sendable: has a default configuration and decides for itself")
+    @Test("UpgradeService: has a default configuration and decides for itself")
     func upgradeService() async throws {
         struct Members: UpgradeService {
             func get(_ request: UpgradeRequest) async throws -> Upgrade {
@@ -272,7 +272,7 @@ struct UpgradeTests {
         }
     }
 
-    @Test("Requests that break RFC 6455 §4.2.1 are refused", arguments: BadRequest.all)
+    @Test("Server answers: requests that break RFC 6455 §4.2.1 are refused", arguments: BadRequest.all)
     func badRequest(_ bad: BadRequest) async throws {
         try await serve(Echo()) { listener in
             let lines = RawPeer.upgradeRequest().components(bad.without)
@@ -331,7 +331,7 @@ struct UpgradeTests {
         }
     }
 
-    @Test("The upgrade may choose the subprotocol itself, among those offered")
+    @Test("Upgrade: it may choose the subprotocol itself, among those offered")
     func chosenSubprotocol() async throws {
         let get: @Sendable (UpgradeRequest) -> Upgrade = { Upgrade(Echo(), subprotocol: $0.query) }
         try await decide(get) { listener in
@@ -345,7 +345,9 @@ struct UpgradeTests {
 
     // MARK: Origins
 
-    @Test("A foreign Origin gets 403 with a sentence that says how to allow it; the own one and none pass")
+    @Test(
+        "allowedOrigins: a foreign Origin gets 403 with a sentence that says how to allow it; the own one and none pass"
+    )
     func sameOrigin() async throws {
         try await serve(Echo()) { listener in
             let foreign = try await answer(
@@ -364,7 +366,7 @@ struct UpgradeTests {
         }
     }
 
-    @Test("Listed origins are compared exactly")
+    @Test("allowedOrigins: listed ones are compared exactly")
     func listedOrigins() async throws {
         var configuration = ServiceConfiguration()
         configuration.allowedOrigins = .list(["https://example.org", "http://other.example:81"])
@@ -381,7 +383,7 @@ struct UpgradeTests {
         }
     }
 
-    @Test("Any origin may be allowed")
+    @Test("allowedOrigins: any may be allowed")
     func anyOrigin() async throws {
         var configuration = ServiceConfiguration()
         configuration.allowedOrigins = .any

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -28,6 +29,23 @@ static void test_the_system_chooses_a_port(void **state)
     weft__listening_socket_close(listening);
     weft__listening_socket_close(-1);
 }
+
+#ifdef __linux__
+/* Of a socket that listens Linux tells the length of its queue here. */
+static void test_the_queue_is_as_long_as_asked(void **state)
+{
+    (void)state;
+    int listening;
+    weft__endpoint_address bound;
+    char detail[128];
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    assert_int_equal(open_at("127.0.0.1", 0, false, true, &listening, &bound, detail), WEFT_OK);
+    assert_int_equal(getsockopt(listening, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+    assert_int_equal(info.tcpi_sacked, 8);
+    weft__listening_socket_close(listening);
+}
+#endif
 
 static void test_a_port_in_use_is_named(void **state)
 {
@@ -192,6 +210,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_system_chooses_a_port),
+#ifdef __linux__
+        cmocka_unit_test(test_the_queue_is_as_long_as_asked),
+#endif
         cmocka_unit_test(test_a_port_in_use_is_named),
         cmocka_unit_test(test_addresses_that_cannot_be),
         cmocka_unit_test(test_streams_are_accepted_until_the_stop),
