@@ -220,7 +220,6 @@ static void test_long_messages_are_compressed_both_ways(void **state)
     }
 }
 
-/* So large when compressed that the server gathers frames from the pool's buffer. */
 static void test_large_messages_are_gathered_compressed(void **state)
 {
     (void)state;
@@ -263,8 +262,6 @@ static void test_connections_take_turns_with_the_shared_contexts(void **state)
     for (int i = 0; i < PEERS; i++)
         speaker_init(&speakers[i], world.port, false);
     /* All are inside a message at once, then all get their echo. */
-    weft_compression agreed;
-    weft_compression_init(&agreed, WEFT_CLIENT);
     const uint8_t *output[PEERS];
     size_t length[PEERS];
     for (int i = 0; i < PEERS; i++) {
@@ -319,6 +316,44 @@ static void test_client_and_listener_agree_and_talk(void **state)
         world_clear(&calling);
         world_end(&served);
     }
+}
+
+static bool comes_to_nothing_waiting(const weft_connection *connection)
+{
+    for (int waited = 0; weft_connection_buffered_amount(connection) && waited < PEER_DEADLINE_MS; waited++)
+        poll(NULL, 0, 1);
+    return weft_connection_buffered_amount(connection) == 0;
+}
+
+/* What waits is counted compressed, so the peer's slowness is felt late; the limit looks at the message as it
+ * was given. */
+static void test_the_send_queue_counts_what_waits(void **state)
+{
+    (void)state;
+    enum {
+        TIMES = 60
+    };
+    world world;
+    world_init(&world);
+    world.settings.send_queue_limit = LONG;
+    world_listen(&world);
+    speaker speaker;
+    speaker_init(&speaker, world.port, false);
+    world_await(&world, OPEN, 1);
+    weft_connection *connection = world_hold(&world);
+    for (int i = 0; i < TIMES; i++) { /* far more than the limit, to a peer that does not read yet */
+        assert_int_equal(weft_connection_send(connection, WEFT_BINARY, (uint8_t *)long_text, LONG), WEFT_OK);
+        assert_true(comes_to_nothing_waiting(connection));
+    }
+    for (int i = 0; i < TIMES; i++) {
+        uint8_t frame[LONG];
+        int first_byte;
+        assert_true(peer_read_frame(speaker.socket, &first_byte, frame, sizeof frame) < LONG / 2);
+        assert_int_equal(first_byte, FIN | RSV1 | BINARY);
+    }
+    weft_connection_release(connection);
+    speaker_clear(&speaker);
+    world_end(&world);
 }
 
 static void test_a_bomb_is_refused_at_the_limit(void **state)
@@ -383,8 +418,7 @@ static bool comes_down_to(const counting_allocator *counter, size_t bytes)
     return counter->bytes <= bytes;
 }
 
-/* Opens PEERS connections that send and get a message each, and measures what they hold at once and when
- * their contexts have rested. */
+/* What PEERS connections hold after a message each way, and when their contexts have rested. */
 static void measure_idle(bool takes_over, size_t *busy, size_t *idle, size_t expected_idle)
 {
     counting_allocator counter;
@@ -524,9 +558,7 @@ static void test_agreements_are_compared_by_what_they_say(void **state)
     assert_false(weft__compression_is_same(&one, NULL));
     assert_false(weft__compression_is_same(NULL, &one));
     assert_true(weft__compression_is_same(&one, &other));
-    weft_compression different[6];
-    for (size_t i = 0; i < 6; i++)
-        different[i] = one;
+    weft_compression different[] = {one, one, one, one, one, one};
     different[0].server_no_context_takeover = true;
     different[1].client_no_context_takeover = true;
     different[2].level = 9;
@@ -555,6 +587,7 @@ int main(void)
         cmocka_unit_test(test_large_messages_are_gathered_compressed),
         cmocka_unit_test(test_connections_take_turns_with_the_shared_contexts),
         cmocka_unit_test(test_client_and_listener_agree_and_talk),
+        cmocka_unit_test(test_the_send_queue_counts_what_waits),
         cmocka_unit_test(test_a_bomb_is_refused_at_the_limit),
         cmocka_unit_test(test_damaged_data_ends_with_1007),
         cmocka_unit_test(test_idle_connections_hold_no_context),
