@@ -97,7 +97,7 @@ struct TimeoutTests {
             }
             #expect(error.code == .writeTimedOut)
             #expect(error.message.hasPrefix("the peer did not read for 0.04 seconds: "))
-            #expect(client.isOpen && client.bufferedAmount > 65536)
+            #expect(client.isOpen)
             mayRead.open()
             for _ in 0..<written { #expect(try await received.next() == message.count) }
             try await eventually { client.bufferedAmount == 0 }

@@ -182,7 +182,10 @@ static void open_start_mail(weft_loop *loop, weft__mail *mail)
         weft__loop_join(loop, &site->member);
         if (!listener->owner)
             status = weft__acceptor_start(&site->acceptor, loop, socket, &acceptor_events, site);
-        if (status != WEFT_OK) stop_site(site, 0); /* better gone, and on_closed said, than deaf */
+        if (status != WEFT_OK) { /* better gone, and on_closed said, than deaf */
+            warn(listener, status, "an event loop cannot accept connections: the listener ends");
+            stop_site(site, 0);
+        }
     }
     weft__listener_release(listener);
 }

@@ -92,8 +92,8 @@ typedef struct weft_listener_config {
     int64_t max_entity_body_size; /**< Bytes of a request's body; beyond: 413. -1 (the default): no limit. */
     /** The listener goes on, but not as it should: WEFT_ESYSTEM or WEFT_ENOMEM when no connection can be
      * accepted for want of descriptors or memory. They wait in the backlog meanwhile, those that are open are
-     * served. Told once, then WEFT_OK when it is over. `detail` is one sentence, valid during the call. May
-     * be NULL. Thread: one of the loops. */
+     * served. Told once, then WEFT_OK when it is over; told too when the listener cannot begin and ends.
+     * `detail` is one sentence, valid during the call. May be NULL. Thread: one of the loops. */
     void (*on_warning)(void *context, weft_status status, const char *detail);
     /**
      * Path of a unix domain socket to listen on instead of `host` and `port`, of 1 to weft_unix_path_max()
