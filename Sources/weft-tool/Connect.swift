@@ -34,7 +34,14 @@ struct Connect: AsyncParsableCommand {
     @Flag(help: "Offer no compression.")
     var noCompression = false
 
+    @Option(help: "An HTTP proxy to go through, as in proxy.example:3128 or [::1]:3128.")
+    var proxy: String?
+
+    @Option(help: "What the proxy is told, as in user:password.")
+    var proxyUser: String?
+
     func validate() throws {
+        guard proxy != nil || proxyUser == nil else { throw ValidationError("--proxy-user needs --proxy") }
         guard (0...86400).contains(linger) else { throw ValidationError("--linger is not in 0 to 86400") }
     }
 
@@ -58,6 +65,7 @@ struct Connect: AsyncParsableCommand {
         var configuration = ClientConfiguration()
         configuration.subProtocols = subprotocols
         configuration.webSocketCompressionEnabled = !noCompression
+        configuration.proxy = try proxy.map(parseProxy)
         for header in headers {
             let parts = header.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2, let name = HTTPField.Name(String(parts[0])) else {
@@ -67,6 +75,20 @@ struct Connect: AsyncParsableCommand {
             configuration.customHeaders.append(HTTPField(name: name, value: value))
         }
         return configuration
+    }
+
+    private func parseProxy(_ address: String) throws -> Proxy {
+        guard let colon = address.lastIndex(of: ":"), let port = Int(address[address.index(after: colon)...])
+        else {
+            throw Failure(description: "--proxy '\(address)' is not of the form host:port")
+        }
+        let host = address[..<colon].trimmingCharacters(in: CharacterSet(charactersIn: "[]"))
+        var proxy = Proxy(host: host, port: port)
+        if let words = proxyUser?.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false) {
+            proxy.username = String(words[0])
+            proxy.password = words.count > 1 ? String(words[1]) : ""
+        }
+        return proxy
     }
 
     private func printMessages(of client: Client) async throws {

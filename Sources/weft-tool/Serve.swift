@@ -105,6 +105,11 @@ struct Serve: AsyncParsableCommand {
         try attachEcho(to: listener)
         let room = ChatRoom()
         try listener.attach(at: "/chat", configuration: limits) { _ in ChatService(room: room) }
+        try listener.attach(at: "/close/{code}", configuration: limits) { request -> Upgrade in
+            let code = CloseCode(UInt16(request.pathParameters["code"] ?? "") ?? 0)
+            guard code.isSendable else { throw UpgradeError(message: "not a code that may be sent") }
+            return Upgrade(Closing(code: code))
+        }
         try listener.attach(at: "/") { _ in
             HTTPServiceResponse(headers: [.contentType: "text/html; charset=utf-8"], body: Array(page.utf8))
         }
@@ -160,5 +165,14 @@ private struct InlineEcho: InlineService {
 
     func onBinaryMessage(_ caller: Caller, _ data: RawSpan) throws {
         try caller.writeBinaryMessage(data)
+    }
+}
+
+/// Closes at once.
+private struct Closing: Service {
+    let code: CloseCode
+
+    func onOpen(_ caller: Caller) async throws {
+        try await caller.close(statusCode: code, reason: "as you asked")
     }
 }

@@ -67,6 +67,12 @@ def test_close_without_a_code_is_answered_without_one(socket):
     assert socket.wait_for_close() == (1005, "")
 
 
+@pytest.mark.parametrize("code", [1000, 1001, 1008, 1011, 3000, 4999])
+def test_close_of_the_server_arrives_with_its_code_and_reason(peer, demo, code):
+    with peer.connected(f"ws://127.0.0.1:{demo.port}/close/{code}") as socket:
+        assert socket.wait_for_close() == (code, "as you asked")
+
+
 def test_frame_over_the_limit_is_refused_with_1009_and_the_reason(socket):
     socket.send(bytes(65537))
     assert socket.wait_for_close() == (1009, "frame of 65537 bytes is over maxFrameSize 65536")

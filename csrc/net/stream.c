@@ -64,14 +64,27 @@ static void lend_receive_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t 
     *out = uv_buf_init((char *)stream->loop->receive_buffer, WEFT__RECEIVE_BUFFER);
 }
 
+/* A reset right behind the last bytes reaches us as their end: libuv then does not ask the system why. */
+static int error_behind_end(weft__stream *stream)
+{
+    uv_os_fd_t socket;
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (uv_fileno(&stream->uv.handle, &socket) != 0) return 0;
+    return getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? -error : 0;
+}
+
 static void on_readable(uv_stream_t *handle, ssize_t count, const uv_buf_t *buffer)
 {
     weft__stream *stream = handle->data;
     weft_loop *loop = stream->loop;
     if (count == 0) return;
+    int error = count == UV_EOF ? error_behind_end(stream) : 0;
     weft__turn_begin(loop);
     if (count > 0) {
         stream->kind->receive(stream, (uint8_t *)buffer->base, (size_t)count);
+    } else if (error) {
+        break_stream(stream, error);
     } else if (count == UV_EOF) {
         weft__stream_stop_reading(stream);
         stream->events->on_end(stream->owner, WEFT_OK, "the peer ended the stream");

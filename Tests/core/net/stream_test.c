@@ -269,6 +269,23 @@ static void test_a_broken_stream_says_so_once(void **state)
     assert_int_equal(lab.bytes_read, 0);
 }
 
+/* What the peer sent before its reset is still read; then it is a loss, and no orderly end. */
+static void test_a_reset_behind_the_last_bytes_is_told(void **state)
+{
+    (void)state;
+    lab lab;
+    lab_open(&lab);
+    int peer = lab_connect(&lab, false);
+    peer_say(peer, "last words");
+    peer_reset(peer);
+    on_loop(lab.loop, start_reading, &lab);
+    gate_await(&lab.ended, 1);
+    assert_int_equal(lab.end, WEFT_ELOST);
+    assert_memory_equal(lab.first_bytes, "last words", 10);
+    lab_close(&lab);
+    assert_int_equal(lab.bytes_read, 10);
+}
+
 /* -- reading --------------------------------------------------------------------------------------- */
 
 static void stop_reading(void *context)
@@ -346,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_the_unsent_are_shared),
         cmocka_unit_test(test_a_shutdown_comes_behind_everything_written),
         cmocka_unit_test(test_a_reset_drops_what_is_unsent),
+        cmocka_unit_test(test_a_reset_behind_the_last_bytes_is_told),
         cmocka_unit_test(test_a_close_tells_nothing_more),
         cmocka_unit_test(test_a_broken_stream_says_so_once),
         cmocka_unit_test(test_reading_is_off_until_asked_for),
