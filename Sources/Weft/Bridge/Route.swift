@@ -61,13 +61,14 @@ final class Route: Sendable {
 
     // MARK: Upgrades
 
-    /// One task decides and then, for an asynchronous service, is the connection's life.
+    /// One task decides; another, for an asynchronous service, is the connection's life, so that an idle connection
+    /// holds nothing of the decision.
     private func decide(_ pending: PendingRequest) {
         let request = pending.upgradeRequest
         Task(executorPreference: configuration.dispatch == .eventLoop ? pending.eventLoop : nil) { [self] in
             do {
                 let decision = try await upgrade!.get(request)
-                try await open(decision, request, pending)
+                try open(decision, request, pending)
             } catch {
                 refuse(pending, error)
             }
@@ -76,7 +77,7 @@ final class Route: Sendable {
 
     private func open(
         _ decision: Upgrade, _ request: UpgradeRequest, _ pending: PendingRequest
-    ) async throws(WebSocketError) {
+    ) throws(WebSocketError) {
         let subprotocol = decision.subprotocol ?? choose(from: request.subprotocols)
         let makeCaller = { [logger] handle in Caller(handle: handle, request: request, logger: logger) }
         switch decision.kind {
@@ -86,20 +87,29 @@ final class Route: Sendable {
         case .asynchronous(let service):
             let sink = TaskSink(makeCaller: makeCaller)
             running.began()
-            defer { running.ended() }
-            let queue = sink.queue
-            try pending.accept(sink, configuration, subprotocol: subprotocol, headers: decision.headers)
-            await run(service, queue, on: pending.eventLoop)
+            do throws(WebSocketError) {
+                try pending.accept(sink, configuration, subprotocol: subprotocol, headers: decision.headers)
+            } catch {
+                running.ended()
+                throw error
+            }
+            start(service, sink.queue, on: pending.eventLoop)
         }
     }
 
-    private func run(_ service: any Service, _ queue: EventQueue, on eventLoop: EventLoop) async {
-        guard let limit = configuration.slowCallbackWarning, configuration.dispatch == .eventLoop else {
-            return await ServiceRun(service: service, queue: queue).run()
+    private func start(_ service: any Service, _ queue: EventQueue, on eventLoop: EventLoop) {
+        var service = service
+        var executor: (any TaskExecutor)? = configuration.dispatch == .eventLoop ? eventLoop : nil
+        if let limit = configuration.slowCallbackWarning, executor != nil {
+            let watch = CallbackWatch(eventLoop, limit: limit)
+            service = WatchedService(service: service, watch: watch)
+            executor = watch
         }
-        let watch = CallbackWatch(eventLoop, limit: limit)
-        let watched = WatchedService(service: service, watch: watch)
-        await withTaskExecutorPreference(watch) { await ServiceRun(service: watched, queue: queue).run() }
+        let run = ServiceRun(service: service, queue: queue)
+        Task(executorPreference: executor) { [running] in
+            await run.run()
+            running.ended()
+        }
     }
 
     private func watched(_ service: any InlineService, on eventLoop: EventLoop) -> any InlineService {
