@@ -175,7 +175,7 @@ struct ReconnectionTests {
     @Test("retry: a server that ends every connection at once is given up after maxCount")
     func shortLived() async throws {
         var settings = configuration(3)
-        settings.retry?.maxWaitInterval = .seconds(1)
+        settings.retry?.maxWaitInterval = .seconds(60)
         let opened = Mutex(0)
         let there = Recorder { caller, event in
             guard event == .open else { return }

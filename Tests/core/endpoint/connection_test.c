@@ -266,8 +266,11 @@ static void provoke(world *world, int peer, happening what)
     if (what != WRITABLE) return;
     world_await(world, OPEN, 1);
     weft_connection *connection = world_hold(world);
-    while (atomic_load(&connection->unsent) < sizeof large) { /* more than the output of a turn */
-        weft_connection_send(connection, WEFT_BINARY, (const uint8_t *)large, sizeof large);
+    /* More than the output of a turn, unless it was all sent once already, and the deed done. */
+    while (atomic_load(&connection->unsent) < sizeof large) {
+        if (weft_connection_send(connection, WEFT_BINARY, (const uint8_t *)large, sizeof large) ==
+            WEFT_ECLOSED)
+            break;
     }
     weft_connection_release(connection);
 }
