@@ -45,10 +45,8 @@ public struct ClientConfiguration: ConnectionConfiguration, Sendable {
 extension ClientConfiguration {
     /// Throws for a value out of range, naming it.
     func check() throws(WebSocketError) {
-        try ConnectionLimits.check(
-            "readTimeout", readTimeout.map { $0 > .zero } ?? true, "it is not more than zero")
-        try ConnectionLimits.check(
-            "writeTimeout", writeTimeout.map { $0 > .zero } ?? true, "it is not more than zero")
+        if let readTimeout { try ConnectionLimits.check("readTimeout", readTimeout, moreThan: .zero) }
+        if let writeTimeout { try ConnectionLimits.check("writeTimeout", writeTimeout, moreThan: .zero) }
     }
 
     /// Makes the caller of a connection that was dialled.
@@ -86,7 +84,7 @@ extension ClientConfiguration {
         guard let value = own ?? cookies else { return customHeaders }
         var headers = customHeaders
         headers[.cookie] = nil
-        headers.append(HTTPField(name: .cookie, value: value))
+        headers.append(HTTPField(name: .cookie, lenientValue: Array(value.utf8)))  // for the core to judge
         return headers
     }
 }

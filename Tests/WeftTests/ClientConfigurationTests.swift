@@ -117,7 +117,7 @@ struct ClientConfigurationTests {
 
     @Test(
         "subProtocols: those that are no tokens are an error",
-        arguments: [["a b"], [""], ["a", ""], ["a", "a"], ["a,b"]])
+        arguments: [["a b"], [""], ["a", ""], ["a", "a"], ["a,b"], ["a\r\nX: y"], ["a\n"], ["a\0"]])
     func badSubprotocols(names: [String]) async throws {
         try await serve(Echo()) { listener in
             var configuration = ClientConfiguration()
@@ -127,6 +127,23 @@ struct ClientConfigurationTests {
                 _ = try await Client(listener.url(), configuration: copy)
             }
             #expect(error.code == .invalidConfiguration)
+        }
+    }
+
+    @Test(
+        "customHeaders: a value with a control character is an error, and nothing is sent",
+        arguments: [HTTPField.Name.userAgent, .cookie])
+    func forbiddenHeader(name: HTTPField.Name) async throws {
+        try await serve(Echo()) { listener in
+            var configuration = ClientConfiguration()
+            configuration.customHeaders.append(HTTPField(name: name, lenientValue: Array("a\u{1}b".utf8)))
+            let copy = configuration
+            let error = try await failure(WebSocketError.self) {
+                _ = try await Client(listener.url(), configuration: copy)
+            }
+            #expect(error.code == .invalidConfiguration)
+            #expect(error.message.contains(name.rawName))
+            #expect(listener.connectionCount == 0)
         }
     }
 

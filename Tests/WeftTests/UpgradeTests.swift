@@ -133,6 +133,20 @@ struct UpgradeTests {
         }
     }
 
+    @Test("Upgrade: a header with a control character ends the request with 500")
+    func controlInHeader() async throws {
+        let get: @Sendable (UpgradeRequest) -> Upgrade = { _ in
+            var headers = HTTPFields()
+            headers.append(HTTPField(name: .location, lenientValue: Array("a\u{1}b".utf8)))
+            return Upgrade(Echo(), headers: headers)
+        }
+        try await decide(get) { listener in
+            let response = try await answer(listener, RawPeer.upgradeRequest())
+            #expect(response.status == 500)
+            #expect(response.fields["location"] == nil)
+        }
+    }
+
     @Test(
         "The handshake's own headers cannot be set and end the request with 500",
         arguments: [

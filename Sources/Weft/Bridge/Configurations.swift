@@ -32,11 +32,13 @@ extension ConnectionLimits {
         try Self.check("maxMessageSize", maxMessageSize, in: 1...Int.max)
         try Self.check("maxFragments", maxFragments, in: 1...Int(UInt32.max))
         try Self.check("sendQueueLimit", sendQueueLimit, in: 1...Int.max)
-        try Self.check("idleTimeout", idleTimeout >= .zero, "it is negative")
-        try Self.check("connectionClosureTimeout", connectionClosureTimeout != .zero, "it is zero")
+        try Self.check("idleTimeout", idleTimeout, atLeast: .zero)
+        try Self.check(
+            "connectionClosureTimeout", connectionClosureTimeout != .zero,
+            "0 seconds is neither more than 0 nor, for no limit, less")
         if let keepAlive {
-            try Self.check("keepAlive.interval", keepAlive.interval > .zero, "it is not more than zero")
-            try Self.check("keepAlive.timeout", keepAlive.timeout > .zero, "it is not more than zero")
+            try Self.check("keepAlive.interval", keepAlive.interval, moreThan: .zero)
+            try Self.check("keepAlive.timeout", keepAlive.timeout, moreThan: .zero)
         }
         if maxFrameSize > 0 { config.max_frame_size = UInt64(maxFrameSize) }
         config.max_message_size = UInt64(maxMessageSize)
@@ -56,6 +58,18 @@ extension ConnectionLimits {
         try check(name, range.contains(value), "\(value) is not \(limits)")
     }
 
+    static func check(
+        _ name: String, _ value: Duration, atLeast least: Duration
+    ) throws(WebSocketError) {
+        try check(name, value >= least, "\(value) is not at least \(least)")
+    }
+
+    static func check(
+        _ name: String, _ value: Duration, moreThan bound: Duration
+    ) throws(WebSocketError) {
+        try check(name, value > bound, "\(value) is not more than \(bound)")
+    }
+
     static func check(_ name: String, _ isGood: Bool, _ problem: String) throws(WebSocketError) {
         if !isGood { throw WebSocketError(.invalidConfiguration, "\(name): \(problem)") }
     }
@@ -64,8 +78,9 @@ extension ConnectionLimits {
 extension ServiceConfiguration {
     /// Throws for a value out of range, naming it.
     func check() throws(WebSocketError) {
-        let isPositive = slowCallbackWarning.map { $0 > .zero } ?? true
-        try ConnectionLimits.check("slowCallbackWarning", isPositive, "it is not more than zero")
+        if let slowCallbackWarning {
+            try ConnectionLimits.check("slowCallbackWarning", slowCallbackWarning, moreThan: .zero)
+        }
         _ = try limits.coreValue()
     }
 }
@@ -123,7 +138,7 @@ extension ListenerConfiguration {
     /// Throws for a value out of range, naming it.
     func check() throws(WebSocketError) {
         let count = Int(UInt32.max)
-        try ConnectionLimits.check("timeout", timeout >= .zero, "it is negative")
+        try ConnectionLimits.check("timeout", timeout, atLeast: .zero)
         try ConnectionLimits.check("threads", threads, in: 1...1024)
         try ConnectionLimits.check("backlog", backlog, in: 1...Int(Int32.max))
         try ConnectionLimits.check("maxConnections", maxConnections, in: 1...Int.max)
@@ -186,8 +201,8 @@ extension RetryConfiguration {
         var config = Self.defaults
         try ConnectionLimits.check("retry.maxCount", maxCount, in: 0...Int(UInt32.max))
         let least = Duration.milliseconds(1)
-        try ConnectionLimits.check("retry.interval", interval >= least, "it is less than 1 ms")
-        try ConnectionLimits.check("retry.maxWaitInterval", maxWaitInterval >= least, "it is less than 1 ms")
+        try ConnectionLimits.check("retry.interval", interval, atLeast: least)
+        try ConnectionLimits.check("retry.maxWaitInterval", maxWaitInterval, atLeast: least)
         let isFactor = backOffFactor >= 1 && backOffFactor <= 1000
         try ConnectionLimits.check("retry.backOffFactor", isFactor, "\(backOffFactor) is not in 1 to 1000")
         config.max_count = UInt32(maxCount)
