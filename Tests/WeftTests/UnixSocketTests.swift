@@ -12,6 +12,30 @@ struct UnixSocketTests {
         try await body(folder + "/socket")
     }
 
+    @Test("retry: a server that starts late is reached")
+    func lateServer() async throws {
+        try await withPath { path in
+            let log = LogChannel()
+            var configuration = ClientConfiguration()
+            configuration.retry = RetryConfiguration(
+                interval: .milliseconds(1), maxWaitInterval: .milliseconds(1))
+            configuration.logger = log.logger
+            let connecting = Task { [configuration] in
+                try await Client("ws+unix:\(path):/ws", configuration: configuration)
+            }
+            for attempt in 1...3 {
+                let line = try await log.lines.next()
+                #expect(line.hasPrefix("warning: attempt \(attempt) to connect failed"))
+            }
+            let late = try listener(path)
+            try await late.start()
+            let client = try await connecting.value
+            try await client.writeTextMessage("there you are")
+            #expect(try await client.readTextMessage() == "there you are")
+            try await late.immediateStop()
+        }
+    }
+
     private func listener(_ path: String, threads: Int = 1) throws -> Listener {
         var configuration = ListenerConfiguration()
         configuration.threads = threads
