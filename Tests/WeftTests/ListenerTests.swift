@@ -194,7 +194,17 @@ struct ListenerTests {
         }
     }
 
-    @Test("gracefulStop accepts no more and lets an upgrade in progress finish")
+    /// Returns when the stop has reached the event loop, which the 1001 of a peer of its own shows.
+    private func beginGracefulStop(of listener: Listener) async throws -> Task<Void, any Error> {
+        try listener.attach(at: "/witness") { _ in Echo() }
+        let witness = try await RawPeer.upgrade(listener.port, "/witness")
+        let stop = Task { try await listener.gracefulStop() }
+        #expect(try await witness.readFrame().closeCode == 1001)
+        try await witness.send(.close(1001))
+        return stop
+    }
+
+    @Test("gracefulStop lets an upgrade in progress finish and gives it the rest of the time")
     func gracefulStopDuringUpgrade() async throws {
         let (isAsked, mayDecide) = (Channel<Void>(), Gate())
         let service = Recorder()
@@ -206,16 +216,15 @@ struct ListenerTests {
             }
         }
         try await withListener(attach: attach) { listener in
-            let url = listener.url()
-            let connecting = Task { try await Client(url) }
+            let waiting = try await RawPeer.connect(
+                listener.port, sending: Array(RawPeer.upgradeRequest().utf8))
             try await isAsked.next()
-            async let stop: Void = listener.gracefulStop()
-            while (try? await RawPeer.connect(listener.port)) != nil { await Task.yield() }
+            let stop = try await beginGracefulStop(of: listener)
             mayDecide.open()
-            let client = try await connecting.value
-            let error = try await failure(WebSocketError.self) { _ = try await client.readMessage() }
-            #expect(error.closeCode == .goingAway)
-            try await stop
+            #expect(try await waiting.readResponse().status == 101)
+            #expect(try await waiting.readFrame().closeCode == 1001)
+            try await waiting.send(.close(1001))
+            try await stop.value
             #expect(try await service.next(2) == [.open, .close(.goingAway, "")])
         }
     }
@@ -232,13 +241,12 @@ struct ListenerTests {
         try await serve(service) { listener in
             let peer = try await RawPeer.upgrade(listener.port, then: [.text("question")])
             try await isCalled.next()
-            async let stop: Void = listener.gracefulStop()
-            while (try? await RawPeer.connect(listener.port)) != nil { await Task.yield() }
+            let stop = try await beginGracefulStop(of: listener)
             mayGoOn.open()
             #expect(try await peer.readFrame() == .text("answer"))
             #expect(try await peer.readFrame().closeCode == 1001)
             try await peer.send(.close(1001))
-            try await stop
+            try await stop.value
             #expect(try await service.next(3) == [.open, .text("question"), .close(.goingAway, "")])
         }
     }

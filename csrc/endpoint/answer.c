@@ -47,7 +47,7 @@ static weft_status open_connection(weft__answer *answer)
     weft__http_connection_hand_over(http);
     weft__site_move_connection(http->site, site);
     weft__connection_run(connection, weft__buffer_front(&http->input), weft__buffer_length(&http->input));
-    if (site->is_stopping) weft__connection_stop(connection, 1000);
+    if (site->is_stopping) weft__site_stop_connection(site, connection);
     weft_connection_release(connection);
     return WEFT_OK;
 }

@@ -189,7 +189,8 @@ static void abort_here(weft_connection *connection)
     weft_loop *loop = connection->loop;
     weft_connection_retain(connection);
     weft__turn_begin(loop);
-    connection->resets = true;
+    /* A reset could overtake a close frame that is still on its way. */
+    connection->resets = connection->state != WEFT__CONNECTION_LINGERING;
     weft__connection_lose(connection, WEFT_OK, "");
     weft__turn_end(loop);
     weft_connection_release(connection);

@@ -134,6 +134,12 @@ static void stop_gently(weft__site *site, uint32_t timeout_ms)
     }
 }
 
+void weft__site_stop_connection(weft__site *site, weft_connection *connection)
+{
+    uint64_t now = weft__loop_now(site->loop), due = site->deadline.due_ms;
+    weft__connection_stop(connection, due > now ? (uint32_t)(due - now) : 1);
+}
+
 static void stop_accepting(weft__site *site)
 {
     if (site->is_stopping) return;

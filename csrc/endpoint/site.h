@@ -34,6 +34,9 @@ bool weft__site_start(weft__site *site);
 /** As weft_listener_stop, for this part. Thread: any. */
 void weft__site_stop(weft__site *site, uint32_t timeout_ms);
 
+/** Closes a connection that has opened during a graceful stop, in the time that is left of it. */
+void weft__site_stop_connection(weft__site *site, weft_connection *connection);
+
 /** Ends a site that is stopping and empty; to be called when something has left it. */
 void weft__site_settle(weft__site *site);
 

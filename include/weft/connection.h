@@ -127,7 +127,9 @@ WEFT_API weft_status weft_connection_pong(weft_connection *connection, const uin
 WEFT_API weft_status weft_connection_close(weft_connection *connection, uint16_t code, const char *reason,
                                            size_t length, uint32_t timeout_ms);
 
-/** Drops the connection at once: `on_close` with 1006, then TCP is reset. A closed one is fine. Thread: any.
+/**
+ * Drops the connection at once: `on_close` with 1006, then TCP is reset. Where the close frames have been
+ * exchanged, only TCP is ended, without a reset. A closed one is fine. Thread: any.
  */
 WEFT_API void weft_connection_abort(weft_connection *connection);
 

@@ -130,11 +130,19 @@ static void test_an_answer_after_the_stop_only_releases(void **state)
     world_clear(&world);
 }
 
-static void test_a_request_decided_during_a_stop_still_opens(void **state)
+static void close_in_time(void *context, weft_connection *connection, uint32_t timeout_ms)
+{
+    (void)context;
+    assert_in_range(timeout_ms, 30000, 60000);
+    assert_int_equal(weft_connection_close(connection, 1001, "", 0, timeout_ms), WEFT_OK);
+}
+
+static void test_a_request_decided_during_a_stop_opens_and_has_the_rest_of_the_time(void **state)
 {
     (void)state;
     world world;
     listen_and_keep(&world);
+    world.service.on_stop = close_in_time;
     int peer = peer_connect(world.port);
     peer_say(peer, peer_upgrade_request);
     world_await(&world, UPGRADE, 1);
@@ -251,7 +259,7 @@ int main(void)
         cmocka_unit_test(test_frames_behind_the_request_are_the_first),
         cmocka_unit_test(test_a_peer_that_left_before_the_answer_opens_or_releases),
         cmocka_unit_test(test_an_answer_after_the_stop_only_releases),
-        cmocka_unit_test(test_a_request_decided_during_a_stop_still_opens),
+        cmocka_unit_test(test_a_request_decided_during_a_stop_opens_and_has_the_rest_of_the_time),
         cmocka_unit_test(test_answers_that_cannot_be_leave_the_request_open),
         cmocka_unit_test(test_the_clients_first_subprotocol_that_is_known_is_chosen),
         cmocka_unit_test(test_a_dropped_request_ends_tcp_without_an_answer),

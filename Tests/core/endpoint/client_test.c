@@ -200,6 +200,40 @@ static void test_cancel_inside_callbacks_changes_nothing(void **state)
     }
 }
 
+/* A reset might overtake the close frame that is on its way. */
+static void test_an_abort_behind_the_close_frames_resets_nothing(void **state)
+{
+    (void)state;
+    script script;
+    start_script_with(&script, good_answer, "\x88\x02\x03\xe8", 4);
+    world world;
+    world_init_client(&world);
+    weft_client_release(dial(&world, "127.0.0.1", script.port, "", 0));
+    world_await(&world, CLOSED, 1);
+    weft_connection_abort(world.connection);
+    world_await(&world, RELEASE, 1);
+    world_expect_story(&world, "aocr");
+    end_script(&script);
+    assert_false(script.was_reset);
+    world_clear(&world);
+}
+
+static void test_an_abort_of_an_open_connection_resets_it(void **state)
+{
+    (void)state;
+    script script;
+    start_script(&script, good_answer);
+    world world;
+    world_init_client(&world);
+    weft_client_release(dial(&world, "127.0.0.1", script.port, "", 0));
+    world_await(&world, OPEN, 1);
+    weft_connection_abort(world.connection);
+    world_await(&world, RELEASE, 1);
+    end_script(&script);
+    assert_true(script.was_reset);
+    world_clear(&world);
+}
+
 static void test_a_closed_loop_fails_the_attempt(void **state)
 {
     (void)state;
@@ -300,6 +334,8 @@ int main(void)
         cmocka_unit_test(test_a_silent_server_times_out),
         cmocka_unit_test(test_cancel_ends_an_attempt_once),
         cmocka_unit_test(test_cancel_inside_callbacks_changes_nothing),
+        cmocka_unit_test(test_an_abort_behind_the_close_frames_resets_nothing),
+        cmocka_unit_test(test_an_abort_of_an_open_connection_resets_it),
         cmocka_unit_test(test_a_closed_loop_fails_the_attempt),
         cmocka_unit_test(test_an_attached_loop_dials_inside_uv_run),
         cmocka_unit_test(test_each_allocation_may_fail),

@@ -17,6 +17,7 @@ typedef struct script {
     size_t frames_length;
     char request[2048]; /* the last one */
     char key[25];       /* its key */
+    bool was_reset;     /* the client ended TCP with a reset */
     pthread_t thread;
 } script;
 
@@ -69,8 +70,11 @@ static inline bool play_once(script *script, const char *said)
         peer_try_send(peer, script->frames, script->frames_length);
     }
     char byte;
-    while (peer_is_readable(peer, PEER_DEADLINE_MS) && recv(peer, &byte, 1, 0) > 0 && said) {
-    }
+    ssize_t count;
+    do {
+        count = peer_is_readable(peer, PEER_DEADLINE_MS) ? recv(peer, &byte, 1, 0) : 0;
+    } while (count > 0 && said);
+    script->was_reset = count < 0 && errno == ECONNRESET;
     close(peer);
     return true;
 }
