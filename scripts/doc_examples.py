@@ -3,7 +3,8 @@
 Swift and C blocks of the Markdown files, and Swift blocks of doc comments in Sources/Weft. One source file for each
 document: in Swift, declarations go into an enum named after it, where all its blocks see them, and statements into one
 asynchronous function for each block. What every page takes for granted is given below. Lines that a page needs and
-readers do not stand before a block as an HTML comment that begins with "swift:".
+readers do not stand before a block as an HTML comment that begins with "swift:". The blocks of the README are a program
+too, top_level/main.swift: statements outside of functions have rules of their own.
 
 usage: doc_examples.py ROOT OUTPUT
 """
@@ -107,6 +108,9 @@ def main(root, output):
             (output / f"{name}.swift").write_text(source)
         if code := "\n".join(body for _, body in blocks_of(text, "c")):
             (output / f"{name}.c").write_text("#include <weft/weft.h>\n" + code)
+    (output / "top_level").mkdir(exist_ok=True)
+    blocks = [code for _, code in blocks_of((root / "README.md").read_text(), "swift") if not code.startswith(".")]
+    (output / "top_level/main.swift").write_text("".join(blocks))
     for file in sorted(root.glob("Sources/Weft/**/*.swift")):
         name = "Source_" + re.sub(r"\W", "_", str(file.relative_to(root / "Sources/Weft")))
         if source := swift_source(name, blocks_of(comments_of(file.read_text()), "swift")):

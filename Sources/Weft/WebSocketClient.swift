@@ -1,4 +1,7 @@
-/// What ``Client`` and ``AsyncClient`` share: all that their ``Caller`` can do.
+/// What ``Client`` and ``AsyncClient`` share: what their ``Caller`` can do, in asynchronous code.
+///
+/// The forms that never wait are the caller's alone: in the top-level code of a `main.swift` the compiler would
+/// prefer them to those that wait.
 public protocol WebSocketClient: Sendable {
     /// The connection's caller.
     var caller: Caller { get }
@@ -32,15 +35,9 @@ extension WebSocketClient {
 
     /// See ``Caller/writeTextMessage(_:)``.
     public func writeTextMessage(_ text: String) async throws { try await caller.writeTextMessage(text) }
-    /// The same without waiting, for code that is not asynchronous.
-    public func writeTextMessage(_ text: String) throws { try caller.writeTextMessage(text) }
     /// See ``Caller/writeBinaryMessage(_:)``.
     public func writeBinaryMessage(_ data: some Collection<UInt8>) async throws {
         try await caller.writeBinaryMessage(data)
-    }
-    /// The same without waiting, for code that is not asynchronous.
-    public func writeBinaryMessage(_ data: some Collection<UInt8>) throws {
-        try caller.writeBinaryMessage(data)
     }
     /// The same for text that is borrowed.
     @available(macOS 26, *)

@@ -97,8 +97,8 @@ struct CallerWriteTests {
             try await client.writeTextMessage("grüße 🧵")
             func writeBorrowed() throws {
                 try client.caller.writeBinaryMessage(bytes.span.bytes)
-                try client.writeBinaryMessage(bytes)
-                try client.writeTextMessage("at once")
+                try client.caller.writeBinaryMessage(bytes)
+                try client.caller.writeTextMessage("at once")
             }
             try writeBorrowed()
             #expect(try await client.readBinaryMessage() == [2, 3])
