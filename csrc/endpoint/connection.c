@@ -281,6 +281,8 @@ static void check_keep_alive(weft_connection *connection, uint64_t now)
         connection->awaits_pong = false;
     } else if (!connection->awaits_pong) {
         connection->awaits_pong = true;
+        /* A loop that was held up pings late: the peer has the whole time to answer nevertheless. */
+        connection->last_read_ms = now - config->keep_alive_interval_ms;
         weft__connection_write_control(connection, WEFT_OPCODE_PING, (const uint8_t *)keep_alive_payload,
                                        sizeof keep_alive_payload - 1);
     } else if (silence >= (uint64_t)config->keep_alive_interval_ms + config->keep_alive_timeout_ms) {

@@ -155,6 +155,40 @@ static void test_a_silent_peer_is_lost_after_its_ping(void **state)
     world_end(&world);
 }
 
+static void hold_loop(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)world;
+    (void)connection;
+    (void)request;
+    poll(NULL, 0, 1200);
+}
+
+/* Interval and timeout pass while nothing of the loop can run. */
+static void test_a_late_ping_is_waited_for_as_long_as_any(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.settings.keep_alive_interval_ms = 50;
+    world.settings.keep_alive_timeout_ms = 1000;
+    world.deeds[MESSAGE] = hold_loop;
+    world.is_quiet = true;
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    peer_send_text(peer, "hold");
+    uint8_t payload[125];
+    int first_byte;
+    for (int pings = 0; pings < 3; pings++) {
+        size_t length = peer_read_frame(peer, &first_byte, payload, sizeof payload);
+        assert_int_equal(first_byte, FIN | PING);
+        poll(NULL, 0, 100); /* as far away as that */
+        peer_send_frame(peer, FIN | PONG, payload, length);
+    }
+    assert_int_equal(world_count(&world, CLOSED), 0);
+    close(peer);
+    world_end(&world);
+}
+
 static void pause_now(world *world, weft_connection *connection, weft_request *request)
 {
     (void)world;
@@ -451,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_on_idle_comes_again),
         cmocka_unit_test(test_activity_postpones_on_idle),
         cmocka_unit_test(test_a_silent_peer_is_lost_after_its_ping),
+        cmocka_unit_test(test_a_late_ping_is_waited_for_as_long_as_any),
         cmocka_unit_test(test_a_pause_is_not_the_peers_silence),
         cmocka_unit_test(test_every_end_works_inside_every_callback),
         cmocka_unit_test(test_every_end_works_inside_on_upgrade),
