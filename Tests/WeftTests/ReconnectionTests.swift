@@ -52,20 +52,18 @@ struct ReconnectionTests {
 
     @Test("retry: after a lost TCP connection each connection has its onOpen and its onClose once")
     func lostConnections() async throws {
-        let here = Recorder()
-        var (client, port): (AsyncClient?, Int) = (nil, 0)
+        let (here, reserved) = (Recorder(), try ReservedPort())
+        var client: AsyncClient?
         for _ in 0..<3 {
-            let listener = try Listener(port: port, configuration: .local)
-            try listener.attach(at: "/ws") { _ in Echo() }
-            while (try? await listener.start()) == nil { try await Task.sleep(for: .milliseconds(1)) }
-            port = listener.port
-            if client == nil {
-                client = try await AsyncClient(listener.url(), service: here, configuration: configuration())
+            try await serve(Echo(), at: reserved.port) { listener in
+                if client == nil {
+                    client = try await AsyncClient(
+                        listener.url(), service: here, configuration: configuration())
+                }
+                #expect(try await here.next(1) == [.open])
+                try await client?.writeTextMessage("here")
+                #expect(try await here.next(1) == [.text("here")])
             }
-            #expect(try await here.next(1) == [.open])
-            try await client?.writeTextMessage("here")
-            #expect(try await here.next(1) == [.text("here")])
-            try await listener.immediateStop()
             var next = try await here.events.next()
             if next == .error(.connectionLost) { next = try await here.events.next() }
             #expect(next == .close(.abnormalClosure, ""))
@@ -137,11 +135,11 @@ struct ReconnectionTests {
     @Test("retry: between two connections writes fail, and close() ends the attempts")
     func closeBetween() async throws {
         let (there, _) = flaky([])
-        let here = Recorder()
-        let (client, port) = try await serve(there) { listener in
+        let (here, reserved) = (Recorder(), try ReservedPort())
+        let client = try await serve(there, at: reserved.port) { listener in
             let client = try await AsyncClient(listener.url(), service: here, configuration: configuration())
             #expect(try await there.next(1) == [.open])
-            return (client, listener.port)
+            return client
         }
         // The listener is gone: from now on attempts are refused, without an end.
         #expect(try await here.next(1) == [.open])
@@ -149,19 +147,17 @@ struct ReconnectionTests {
         let error = try await failure(WebSocketError.self) { try await client.writeTextMessage("x") }
         #expect(error.code == .connectionLost)
         #expect(try await failure(WebSocketError.self) { try await client.close() }.code == .connectionLost)
-        let listener = try Listener(port: port, configuration: .local)
-        try listener.attach(at: "/ws") { _ -> Upgrade in Upgrade(there) }
-        while (try? await listener.start()) == nil { try await Task.sleep(for: .milliseconds(1)) }
-        try await Task.sleep(for: .milliseconds(30))
-        #expect(listener.connectionCount == 0)
-        try await listener.immediateStop()
+        try await serve(there, at: reserved.port) { listener in
+            try await Task.sleep(for: .milliseconds(30))
+            #expect(listener.connectionCount == 0)
+        }
     }
 
     @Test("retry: when the attempts are used up, onError gets the last error with the old caller")
     func usedUp() async throws {
-        let here = Recorder()
+        let (here, reserved) = (Recorder(), try ReservedPort())
         let (there, _) = flaky([])
-        let client = try await serve(there) { listener in
+        let client = try await serve(there, at: reserved.port) { listener in
             let client = try await AsyncClient(listener.url(), service: here, configuration: configuration(2))
             #expect(try await there.next(1) == [.open])
             return client
@@ -170,6 +166,7 @@ struct ReconnectionTests {
         while events.last != .error(.connectionRefused) { events += try await here.next(1) }
         #expect(events.contains(.close(.abnormalClosure, "")))
         #expect(!client.isOpen)
+        withExtendedLifetime(reserved) {}
     }
 
     @Test("retry: a server that ends every connection at once is given up after maxCount")
@@ -212,16 +209,16 @@ struct ReconnectionTests {
     @Test("retry: dropping the client ends the attempts, and everything is gone", arguments: [true, false])
     func dropped(whileAway: Bool) async throws {
         func talk() async throws -> [() -> Bool] {
-            let here = Recorder()
+            let (here, reserved) = (Recorder(), try ReservedPort())
             var client: AsyncClient?
             let (there, callers) = flaky([{ caller in try await caller.close(statusCode: .goingAway) }])
-            try await serve(there) { listener in
+            try await serve(there, at: reserved.port) { listener in
                 client = try await AsyncClient(listener.url(), service: here, configuration: configuration())
                 for _ in 0..<2 { _ = try await callers.next() }
                 if !whileAway { client = nil }
             }
             let caller = try await here.callers.next()
-            withExtendedLifetime(client) {}
+            withExtendedLifetime((client, reserved)) {}
             return [WeakReference(here).check, WeakReference(caller).check]
         }
         for isGone in try await talk() { try await eventually(isGone) }

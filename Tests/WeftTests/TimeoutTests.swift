@@ -68,7 +68,9 @@ struct TimeoutTests {
                     default: Issue.record("\(result)")
                     }
                 }
-                #expect(messages == 1 && timeouts == 4)
+                // On a busy machine the echo may come when all have given up.
+                if messages == 0 { #expect(try await patiently(client.readTextMessage) == "for one") }
+                #expect(messages <= 1 && messages + timeouts == 5)
             }
         }
     }

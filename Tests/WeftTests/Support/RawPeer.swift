@@ -271,6 +271,18 @@ final class RawPeer: Sendable {
     }
 }
 
+/// Binds to a free port and tells it.
+private func bindSocket(_ descriptor: Int32) throws -> Int {
+    var address = sockaddr_in()
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    guard withLoopback(0, { bind(descriptor, $0, $1) }) == 0 else { throw RawFailure(call: "bind") }
+    let status = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
+    }
+    guard status == 0 else { throw RawFailure(call: "getsockname") }
+    return Int(in_port_t(bigEndian: address.sin_port))
+}
+
 /// A TCP server that accepts and then says what the test wants it to say.
 final class RawServer: Sendable {
     private let descriptor: Int32
@@ -278,18 +290,8 @@ final class RawServer: Sendable {
 
     init() throws {
         descriptor = try openSocket()
-        var address = sockaddr_in()
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let status = withUnsafeMutablePointer(to: &address) { [descriptor] pointer in
-            guard withLoopback(0, { bind(descriptor, $0, $1) }) == 0, listen(descriptor, 16) == 0 else {
-                return Int32(-1)
-            }
-            return pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                getsockname(descriptor, $0, &size)
-            }
-        }
-        port = Int(in_port_t(bigEndian: address.sin_port))
-        guard status == 0 else { throw RawFailure(call: "bind") }
+        port = try bindSocket(descriptor)
+        guard listen(descriptor, 16) == 0 else { throw RawFailure(call: "listen") }
     }
 
     deinit { closeSocket(descriptor) }
@@ -299,4 +301,29 @@ final class RawServer: Sendable {
     func accept() async throws -> RawPeer {
         try await RawPeer.blocking { [self] in RawPeer(try acceptSocket(descriptor)) }
     }
+}
+
+/// A port that the system gives to nobody else while this lives. Connections to it are refused until a listener of the
+/// test's is started there: Linux lets it in beside a socket that does not listen. Elsewhere the port is one that was
+/// free a moment ago.
+final class ReservedPort: Sendable {
+    let port: Int
+    private let descriptor: Int32
+
+    init() throws {
+        descriptor = try openSocket()
+        var isShared: Int32 = 1
+        let size = socklen_t(MemoryLayout.size(ofValue: isShared))
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &isShared, size)
+        port = try bindSocket(descriptor)
+        #if !os(Linux)
+            closeSocket(descriptor)
+        #endif
+    }
+
+    #if os(Linux)
+        deinit { closeSocket(descriptor) }
+    #endif
+
+    func url(_ path: String = "/ws") -> String { "ws://127.0.0.1:\(port)\(path)" }
 }

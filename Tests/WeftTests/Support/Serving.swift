@@ -15,12 +15,12 @@ extension Listener {
     func url(_ path: String = "/ws") -> String { "ws://127.0.0.1:\(port)\(path)" }
 }
 
-/// Runs a listener on a port of the system's choice while the test talks to it.
+/// Runs a listener, on a port of the system's choice, while the test talks to it.
 func withListener<Result>(
-    _ configuration: ListenerConfiguration = .local, attach: (Listener) throws -> Void,
+    _ configuration: ListenerConfiguration = .local, at port: Int = 0, attach: (Listener) throws -> Void,
     _ talk: (Listener) async throws -> Result
 ) async throws -> Result {
-    let listener = try Listener(port: 0, configuration: configuration)
+    let listener = try Listener(port: port, configuration: configuration)
     try attach(listener)
     try await listener.start()
     do {
@@ -39,12 +39,12 @@ func nothing(_ listener: Listener) {}
 /// Runs a listener with one service at /ws.
 func serve<Result>(
     _ service: any Service, _ configuration: ServiceConfiguration = .init(),
-    on listener: ListenerConfiguration = .local, _ talk: (Listener) async throws -> Result
+    on listener: ListenerConfiguration = .local, at port: Int = 0, _ talk: (Listener) async throws -> Result
 ) async throws -> Result {
     let attach: (Listener) throws -> Void = { listener in
         try listener.attach(at: "/ws", configuration: configuration) { _ -> Upgrade in Upgrade(service) }
     }
-    return try await withListener(listener, attach: attach, talk)
+    return try await withListener(listener, at: port, attach: attach, talk)
 }
 
 /// Runs a listener with one inline service at /ws.
