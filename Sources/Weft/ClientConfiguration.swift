@@ -3,7 +3,8 @@ public import Logging
 
 /// Settings of a ``Client`` or an ``AsyncClient``.
 public struct ClientConfiguration: ConnectionConfiguration, Sendable {
-    /// Offered in this order; the server must pick one of them. Default none.
+    /// Offered in this order, each a token (RFC 9110 §5.6.2) and different from the others; the server must pick
+    /// one of them. Default none.
     public var subProtocols: [String] = []
     /// Added to the request. The handshake's own fields cannot be among them, but `Host` and `Origin` can.
     public var customHeaders: HTTPFields = [:]

@@ -38,7 +38,7 @@ public struct HTTP1Settings: Sendable, Hashable {
 
 /// Settings of a ``Listener``.
 public struct ListenerConfiguration: Sendable {
-    /// An IPv4 or IPv6 address, or a name; `"::"` takes IPv4 too. Default `"0.0.0.0"`.
+    /// An IPv4 or IPv6 address, or a name, not empty; `"::"` takes IPv4 too. Default `"0.0.0.0"`.
     public var host: String
     /// From the start of a TCP connection, or the last answer on it, until a request is there. Zero turns it
     /// off; it may not be negative. Default 120 s. Expiry while a request is arriving: 408. Bytes do not

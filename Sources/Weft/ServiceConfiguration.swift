@@ -102,8 +102,8 @@ public enum Dispatch: Sendable, Hashable {
 
 /// Settings of the connections that an upgrade service accepts.
 public struct ServiceConfiguration: ConnectionConfiguration, Sendable, Hashable {
-    /// The subprotocols that the service speaks. The first of the client's list that is among them is chosen;
-    /// `"*"` stands for any. Default none.
+    /// The subprotocols that the service speaks, each a token (RFC 9110 §5.6.2). The first of the client's list
+    /// that is among them is chosen; `"*"` stands for any. Default none.
     public var subProtocols: [String] = []
     /// Which web pages may connect. Default `.sameOrigin`.
     public var allowedOrigins: AllowedOrigins = .sameOrigin

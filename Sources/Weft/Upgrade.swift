@@ -54,7 +54,8 @@ public struct Upgrade: Sendable {
     ///   - headers: Further fields of the 101 answer. The handshake's own, and values with control characters,
     ///     end the request with 500 and an error in the log. `HTTPField` itself turns line breaks and NUL into
     ///     spaces when it is made, so these can add no fields, and no error tells of them.
-    ///   - subprotocol: One of those offered; nil leaves the choice to ``ServiceConfiguration/subProtocols``.
+    ///   - subprotocol: One of those offered, else the request ends with 500 and an error in the log; nil leaves
+    ///     the choice to ``ServiceConfiguration/subProtocols``.
     public init(_ service: any Service, headers: HTTPFields = [:], subprotocol: String? = nil) {
         kind = .asynchronous(service)
         self.headers = headers

@@ -23,24 +23,86 @@ struct ClientConfigurationTests {
 
     @Test("invalidConfiguration: a value out of range throws and names the field")
     func outOfRange() async throws {
-        let changes: [(String, (inout ClientConfiguration) -> Void)] = [
-            ("maxMessageSize", { $0.maxMessageSize = 0 }), ("maxFragments", { $0.maxFragments = 0 }),
-            ("sendQueueLimit", { $0.sendQueueLimit = 0 }), ("idleTimeout", { $0.idleTimeout = .seconds(-1) }),
-            ("connectionClosureTimeout", { $0.connectionClosureTimeout = .zero }),
-            ("keepAlive.interval", { $0.keepAlive = KeepAlive(interval: .zero) }),
-            ("keepAlive.timeout", { $0.keepAlive = KeepAlive(timeout: .zero) }),
-            ("threads", { $0.eventLoops = EventLoops(threads: 0) }),
+        let changes: [(String, String, (inout ClientConfiguration) -> Void)] = [
+            ("maxMessageSize", "at least 1", { $0.maxMessageSize = 0 }),
+            ("maxFragments", "in 1 to 4294967295", { $0.maxFragments = 0 }),
+            ("maxFragments", "in 1 to 4294967295", { $0.maxFragments = 1 << 32 }),
+            ("sendQueueLimit", "at least 1", { $0.sendQueueLimit = 0 }),
+            ("idleTimeout", "at least 0", { $0.idleTimeout = .seconds(-1) }),
+            ("connectionClosureTimeout", "more than 0", { $0.connectionClosureTimeout = .zero }),
+            ("keepAlive.interval", "more than 0", { $0.keepAlive = KeepAlive(interval: .zero) }),
+            ("keepAlive.timeout", "more than 0", { $0.keepAlive = KeepAlive(timeout: .zero) }),
+            ("threads", "in 1 to 1024", { $0.eventLoops = EventLoops(threads: 0) }),
         ]
-        for (field, change) in changes {
+        for (field, range, change) in changes {
             var configuration = ClientConfiguration()
             change(&configuration)
             let copy = configuration
-            let error = try await failure(WebSocketError.self) {
-                _ = try await Client("ws://127.0.0.1:1/", configuration: copy)
+            let connects: [() async throws -> Void] = [
+                { _ = try await Client("ws://127.0.0.1:1/", configuration: copy) },
+                { _ = try await AsyncClient("ws://127.0.0.1:1/", configuration: copy) },
+            ]
+            for connect in connects {
+                let error = try await failure(WebSocketError.self, connect)
+                #expect(error.code == .invalidConfiguration)
+                #expect(
+                    error.message.hasPrefix(field) && error.message.contains(range), "\(error.message)")
             }
-            #expect(error.code == .invalidConfiguration)
-            #expect(error.message.contains(field))
         }
+    }
+
+    @Test("handShakeTimeout: a server that takes longer to decide is handshakeTimedOut")
+    func slowDecision() async throws {
+        let (isAsked, mayDecide) = (Channel<Void>(), Gate())
+        let attach: (Listener) throws -> Void = { listener in
+            try listener.attach(at: "/ws") { _ -> Upgrade in
+                isAsked.send(())
+                await mayDecide.pass()
+                return Upgrade(Echo())
+            }
+        }
+        try await withListener(attach: attach) { listener in
+            var configuration = ClientConfiguration()
+            configuration.handShakeTimeout = .milliseconds(200)
+            let error = try await failure(WebSocketError.self) { [configuration] in
+                _ = try await Client(listener.url(), configuration: configuration)
+            }
+            #expect(error.code == .handshakeTimedOut)
+            try await isAsked.next()
+            mayDecide.open()
+        }
+    }
+
+    @Test("handShakeTimeout: ends at the handshake")
+    func timeoutEnds() async throws {
+        let here = Recorder()
+        try await serve(Echo()) { listener in
+            var configuration = ClientConfiguration()
+            configuration.handShakeTimeout = .seconds(2)
+            configuration.idleTimeout = .milliseconds(2200)
+            let client = try await AsyncClient(listener.url(), service: here, configuration: configuration)
+            #expect(try await here.next(2) == [.open, .idle])
+            try await client.writeTextMessage("still here")
+            #expect(try await here.next(1) == [.text("still here")])
+        }
+    }
+
+    @Test("keepAlive: a client pings a silent server, and drops it when no pong comes")
+    func keepAlive() async throws {
+        let server = try RawServer()
+        var configuration = ClientConfiguration()
+        configuration.keepAlive = KeepAlive(interval: .milliseconds(20), timeout: .milliseconds(30))
+        let connecting = Task { [configuration] in
+            try await Client(server.url, configuration: configuration)
+        }
+        let peer = try await server.accept()
+        try await peer.answerUpgrade()
+        let client = try await connecting.value
+        #expect(try await peer.readFrame().opcode == 9)
+        let error = try await failure(WebSocketError.self) { _ = try await client.readMessage() }
+        #expect(error.code == .connectionLost && error.closeCode == .abnormalClosure)
+        #expect(error.message.contains("no pong in 0.03 s"), "\(error.message)")
+        #expect(try await peer.readToEnd().isEmpty)
     }
 
     @Test("handShakeTimeout: a negative one is the default, and zero is no limit", arguments: [-1, 0])
@@ -127,6 +189,7 @@ struct ClientConfigurationTests {
                 _ = try await Client(listener.url(), configuration: copy)
             }
             #expect(error.code == .invalidConfiguration)
+            #expect(error.message.hasPrefix("subProtocols: "))
         }
     }
 

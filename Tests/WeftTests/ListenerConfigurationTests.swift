@@ -22,17 +22,29 @@ struct ListenerConfigurationTests {
 
     @Test("A value out of range throws from init and names the field")
     func outOfRange() async throws {
-        let changes: [(String, (inout ListenerConfiguration) -> Void)] = [
-            ("timeout", { $0.timeout = .milliseconds(-1) }), ("threads", { $0.threads = 0 }),
-            ("threads", { $0.threads = 1025 }), ("backlog", { $0.backlog = 0 }),
-            ("maxConnections", { $0.maxConnections = 0 }),
-            ("requestLimits.maxUriLength", { $0.requestLimits.maxUriLength = 0 }),
-            ("requestLimits.maxHeaderSize", { $0.requestLimits.maxHeaderSize = -1 }),
-            ("requestLimits.maxEntityBodySize", { $0.requestLimits.maxEntityBodySize = -2 }),
-            ("http1Settings.maxPipelinedRequests", { $0.http1Settings.maxPipelinedRequests = 0 }),
-            ("server", { $0.server = "Weft\r\nX-Evil: 1" }),
+        let count = "in 1 to 4294967295"
+        let changes: [(String, String, (inout ListenerConfiguration) -> Void)] = [
+            ("timeout", "at least 0", { $0.timeout = .milliseconds(-1) }),
+            ("threads", "in 1 to 1024", { $0.threads = 0 }),
+            ("threads", "in 1 to 1024", { $0.threads = 1025 }),
+            ("backlog", "in 1 to 2147483647", { $0.backlog = 0 }),
+            ("backlog", "in 1 to 2147483647", { $0.backlog = 1 << 31 }),
+            ("maxConnections", "at least 1", { $0.maxConnections = 0 }),
+            ("requestLimits.maxUriLength", count, { $0.requestLimits.maxUriLength = 0 }),
+            ("requestLimits.maxUriLength", count, { $0.requestLimits.maxUriLength = 1 << 32 }),
+            ("requestLimits.maxHeaderSize", count, { $0.requestLimits.maxHeaderSize = -1 }),
+            ("requestLimits.maxHeaderSize", count, { $0.requestLimits.maxHeaderSize = 1 << 32 }),
+            ("requestLimits.maxEntityBodySize", "at least -1", { $0.requestLimits.maxEntityBodySize = -2 }),
+            ("http1Settings.maxPipelinedRequests", count, { $0.http1Settings.maxPipelinedRequests = 0 }),
+            (
+                "http1Settings.maxPipelinedRequests", count,
+                { $0.http1Settings.maxPipelinedRequests = 1 << 32 }
+            ),
+            ("server", "control characters", { $0.server = "Weft\r\nX-Evil: 1" }),
+            ("server", "control characters", { $0.server = "Weft\0" }),
+            ("host", "empty", { $0.host = "" }), ("host", "NUL", { $0.host = "127.0.0.1\0.example.org" }),
         ]
-        for (field, change) in changes {
+        for (field, range, change) in changes {
             var configuration = ListenerConfiguration.local
             change(&configuration)
             let copy = configuration
@@ -40,7 +52,21 @@ struct ListenerConfigurationTests {
                 _ = try Listener(port: 0, configuration: copy)
             }
             #expect(error.code == .invalidConfiguration)
-            #expect(error.message.hasPrefix(field + ":"))
+            #expect(error.message.hasPrefix(field + ":") && error.message.contains(range), "\(error.message)")
+        }
+    }
+
+    @Test("requestLimits, http1Settings, backlog: the greatest numbers are in range")
+    func greatest() async throws {
+        var configuration = ListenerConfiguration.local
+        configuration.requestLimits.maxUriLength = Int(UInt32.max)
+        configuration.requestLimits.maxHeaderSize = Int(UInt32.max)
+        configuration.requestLimits.maxEntityBodySize = .max
+        configuration.http1Settings.maxPipelinedRequests = Int(UInt32.max)
+        configuration.backlog = Int(Int32.max)
+        configuration.maxConnections = .max
+        try await serve(Echo(), on: configuration) { listener in
+            try await Client(listener.url("/ws?" + String(repeating: "x", count: 100_000))).close()
         }
     }
 
@@ -75,6 +101,19 @@ struct ListenerConfigurationTests {
             let peer = try await RawPeer.connect(listener.port, sending: half)
             #expect(try await peer.readResponse().status == 408)
             #expect(try await peer.readToEnd().isEmpty)
+        }
+    }
+
+    @Test("timeout: zero waits for a request as long as it takes")
+    func noTimeout() async throws {
+        var configuration = ListenerConfiguration.local
+        configuration.timeout = .zero
+        try await serve(Echo(), on: configuration) { listener in
+            let request = Array(RawPeer.upgradeRequest().utf8)
+            let peer = try await RawPeer.connect(listener.port, sending: Array(request.prefix(30)))
+            for _ in 0..<20 { try await Client(listener.url()).close() }
+            try await peer.send(Array(request.dropFirst(30)))
+            #expect(try await peer.readResponse().status == 101)
         }
     }
 
@@ -226,11 +265,24 @@ struct ListenerConfigurationTests {
     func server() async throws {
         var configuration = ListenerConfiguration.local
         configuration.server = "Weft test"
+        configuration.maxConnections = 1
+        let long = String(repeating: "x", count: 10_000)
+        let requests = [
+            (RawPeer.upgradeRequest(), 101), (RawPeer.upgradeRequest("/none"), 404), ("no HTTP\r\n\r\n", 400),
+            (RawPeer.upgradeRequest("/" + long), 414), (RawPeer.upgradeRequest("/ws", "X: " + long), 431),
+            (RawPeer.upgradeRequest("/ws", "Origin: http://evil.example"), 403),
+        ]
         try await serve(Echo(), on: configuration) { listener in
-            for path in ["/ws", "/none"] {
-                let peer = try await RawPeer.connect(listener.port)
-                try await peer.send(RawPeer.upgradeRequest(path))
-                #expect(try await peer.readResponse().fields["server"] == "Weft test")
+            for (request, status) in requests {
+                try await eventually { listener.connectionCount == 0 }
+                let peer = try await RawPeer.connect(listener.port, sending: Array(request.utf8))
+                let response = try await peer.readResponse()
+                #expect(response.status == status)
+                #expect(response.fields["server"] == "Weft test", "\(status)")
+                guard status == 101 else { continue }
+                let other = try await RawPeer.connect(listener.port, sending: Array(request.utf8))
+                let refusal = try await other.readResponse()
+                #expect(refusal.status == 503 && refusal.fields["server"] == "Weft test")
             }
         }
     }
@@ -243,6 +295,10 @@ struct ListenerConfigurationTests {
             let first = try await Client(listener.url())
             let second = try await Client(listener.url())
             #expect(try await handshakeStatus(listener.url()) == 503)
+            let request = Array(RawPeer.upgradeRequest().utf8)
+            let third = try await RawPeer.connect(listener.port, sending: request)
+            #expect(try await third.readResponse().fields["connection"] == "close")
+            #expect(try await third.readToEnd().isEmpty)
             try await first.close()
             try await eventually { listener.connectionCount < 2 }
             try await Client(listener.url()).close()

@@ -23,17 +23,19 @@ struct ServiceConfigurationTests {
     @Test(
         "invalidConfiguration: a value out of range throws when the service is attached and names the field")
     func outOfRange() async throws {
-        let changes: [(String, (inout ServiceConfiguration) -> Void)] = [
-            ("maxMessageSize", { $0.maxMessageSize = 0 }), ("maxFragments", { $0.maxFragments = 0 }),
-            ("maxFragments", { $0.maxFragments = 1 << 32 }), ("sendQueueLimit", { $0.sendQueueLimit = 0 }),
-            ("idleTimeout", { $0.idleTimeout = .nanoseconds(-1) }),
-            ("connectionClosureTimeout", { $0.connectionClosureTimeout = .zero }),
-            ("slowCallbackWarning", { $0.slowCallbackWarning = .zero }),
-            ("keepAlive.interval", { $0.keepAlive = KeepAlive(interval: .zero) }),
-            ("keepAlive.timeout", { $0.keepAlive = KeepAlive(timeout: .seconds(-1)) }),
+        let changes: [(String, String, (inout ServiceConfiguration) -> Void)] = [
+            ("maxMessageSize", "at least 1", { $0.maxMessageSize = 0 }),
+            ("maxFragments", "in 1 to 4294967295", { $0.maxFragments = 0 }),
+            ("maxFragments", "in 1 to 4294967295", { $0.maxFragments = 1 << 32 }),
+            ("sendQueueLimit", "at least 1", { $0.sendQueueLimit = 0 }),
+            ("idleTimeout", "at least 0", { $0.idleTimeout = .nanoseconds(-1) }),
+            ("connectionClosureTimeout", "more than 0", { $0.connectionClosureTimeout = .zero }),
+            ("slowCallbackWarning", "more than 0", { $0.slowCallbackWarning = .zero }),
+            ("keepAlive.interval", "more than 0", { $0.keepAlive = KeepAlive(interval: .zero) }),
+            ("keepAlive.timeout", "more than 0", { $0.keepAlive = KeepAlive(timeout: .seconds(-1)) }),
         ]
         let listener = try Listener(port: 0, configuration: .local)
-        for (field, change) in changes {
+        for (field, range, change) in changes {
             var configuration = ServiceConfiguration()
             change(&configuration)
             let copy = configuration
@@ -41,7 +43,63 @@ struct ServiceConfigurationTests {
                 try listener.attach(at: "/ws", configuration: copy) { _ in Echo() }
             }
             #expect(error.code == .invalidConfiguration)
-            #expect(error.message.hasPrefix(field + ":"))
+            #expect(error.message.hasPrefix(field + ":") && error.message.contains(range), "\(error.message)")
+        }
+    }
+
+    @Test(
+        "subProtocols: one that is no token is an error that names the field and shows it",
+        arguments: ["", "a b", "a,b", "a\r\nX-Evil: 1", "a\n", "a\0", "ä", "a/b", "\"a\""])
+    func badSubprotocol(name: String) async throws {
+        var configuration = ServiceConfiguration()
+        configuration.subProtocols = ["v1", name]
+        let listener = try Listener(port: 0, configuration: .local)
+        let error = try await failure(WebSocketError.self) { [configuration] in
+            try listener.attach(at: "/ws", configuration: configuration) { _ in Echo() }
+        }
+        #expect(error.code == .invalidConfiguration)
+        #expect(error.message == "subProtocols: \(name.debugDescription) is not a token")
+    }
+
+    @Test("maxFrameSize, maxMessageSize, sendQueueLimit: the greatest numbers are in range, on both sides")
+    func greatest() async throws {
+        var service = ServiceConfiguration()
+        service.limits = Self.greatest(service.limits)
+        try await serve(Echo(), service) { listener in
+            var configuration = ClientConfiguration()
+            configuration.limits = Self.greatest(configuration.limits)
+            let client = try await Client(listener.url(), configuration: configuration)
+            let data = [UInt8](repeating: 1, count: 2_000_000)
+            try await client.writeBinaryMessage(data)
+            #expect(try await client.readBinaryMessage() == data)
+        }
+    }
+
+    private static func greatest(_ defaults: ConnectionLimits) -> ConnectionLimits {
+        var limits = defaults
+        limits.maxFrameSize = .max
+        limits.maxMessageSize = .max
+        limits.sendQueueLimit = .max
+        limits.maxFragments = Int(UInt32.max)
+        return limits
+    }
+
+    @Test("maxMessageSize: bounds the sum of a message's fragments, and a message may have as much")
+    func assembledSize() async throws {
+        let service = Recorder()
+        var configuration = ServiceConfiguration()
+        configuration.maxMessageSize = 10
+        try await serve(service, configuration) { listener in
+            let peer = try await RawPeer.upgrade(listener.port)
+            try await peer.send(.text("12345", isLast: false), Frame(opcode: 0, payload: Array("67890".utf8)))
+            #expect(try await service.next(2) == [.open, .text("1234567890")])
+            try await peer.send(
+                .text("12345", isLast: false), Frame(opcode: 0, payload: Array("678901".utf8)))
+            let close = try await peer.readFrame()
+            #expect(close.closeCode == 1009)
+            let reason = String(decoding: close.payload.dropFirst(2), as: UTF8.self)
+            #expect(reason == "message of 11 bytes is over maxMessageSize 10")
+            #expect(try await service.next(2) == [.error(.payloadTooLarge), .close(.messageTooBig, reason)])
         }
     }
 
@@ -75,17 +133,41 @@ struct ServiceConfigurationTests {
 
     @Test("keepAlive: pings a silent peer and drops it as 1006 when no pong comes")
     func keepAlive() async throws {
-        let service = Recorder()
+        let service = KeepAliveWitness()
         var configuration = ServiceConfiguration()
         configuration.keepAlive = KeepAlive(interval: .milliseconds(20), timeout: .milliseconds(20))
         try await serve(service, configuration) { listener in
             let peer = try await RawPeer.upgrade(listener.port)
             #expect(try await peer.readFrame().opcode == 9)
-            #expect(try await service.next(2) == [.open, .error(.connectionLost)])
-            guard case .close(.abnormalClosure, _) = try await service.events.next() else {
-                Issue.record("no 1006")
-                return
-            }
+            #expect(try await service.ends.next() == "connectionLost: no pong in 0.02 s")
+            #expect(try await service.ends.next() == "1006")
+            #expect(try await peer.readToEnd().isEmpty)
+        }
+    }
+
+    /// Tells how connections end.
+    private final class KeepAliveWitness: Service {
+        let ends = Channel<String>()
+
+        func onError(_ caller: Caller, _ error: any Error) async { ends.send("\(error)") }
+        func onClose(_ caller: Caller, _ statusCode: CloseCode, _ reason: String) async throws {
+            ends.send("\(statusCode)")
+        }
+    }
+
+    @Test("keepAlive: nil sends no pings, however long the peer is silent")
+    func noKeepAlive() async throws {
+        let service = Recorder { caller, event in
+            if case .text(let text) = event { try await caller.writeTextMessage(text) }
+        }
+        var configuration = ServiceConfiguration()
+        configuration.keepAlive = nil
+        configuration.idleTimeout = .milliseconds(20)
+        try await serve(service, configuration) { listener in
+            let peer = try await RawPeer.upgrade(listener.port)
+            #expect(try await service.next(4) == [.open, .idle, .idle, .idle])
+            try await peer.send(.text("nothing before this"))
+            #expect(try await peer.readFrame() == .text("nothing before this"))
         }
     }
 

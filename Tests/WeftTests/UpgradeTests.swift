@@ -318,6 +318,15 @@ struct UpgradeTests {
                 testDescription: "version 8", without: "Sec-WebSocket-Version",
                 with: ["Sec-WebSocket-Version: 8"],
                 status: 426, fields: ["sec-websocket-version": "13"]),
+            BadRequest(
+                testDescription: "no version", without: "Sec-WebSocket-Version", status: 426,
+                fields: ["sec-websocket-version": "13", "upgrade": "websocket"]),
+            BadRequest(
+                testDescription: "key that is no base64", without: "Sec-WebSocket-Key",
+                with: ["Sec-WebSocket-Key: ????????????????????????"], status: 400),
+            BadRequest(
+                testDescription: "subprotocol that is no token", without: "-",
+                with: ["Sec-WebSocket-Protocol: a b"], status: 400),
             BadRequest(testDescription: "no host", without: "Host", status: 400),
         ]
     }
@@ -354,6 +363,25 @@ struct UpgradeTests {
             let client = try await Client(listener.url("/ws?v2"), configuration: configuration)
             #expect(client.negotiatedSubprotocol == "v2")
             #expect(try await handshakeStatus(listener.url("/ws?v3"), configuration) == 500)
+        }
+    }
+
+    @Test(
+        "Upgrade: a subprotocol that was not offered is a 500, nothing of it is sent, and the log names the field",
+        arguments: ["v3", "v1, v2", "v1\r\nX-Evil: 1", "v1\0", "v 1", "V1"])
+    func foreignSubprotocol(name: String) async throws {
+        let log = LogChannel()
+        var configuration = ListenerConfiguration.local
+        configuration.logger = log.logger
+        let attach: (Listener) throws -> Void = { listener in
+            try listener.attach(at: "/ws") { _ -> Upgrade in Upgrade(Echo(), subprotocol: name) }
+        }
+        try await withListener(configuration, attach: attach) { listener in
+            let request = RawPeer.upgradeRequest("/ws", "Sec-WebSocket-Protocol: v1, v2")
+            let response = try await answer(listener, request)
+            #expect(response.status == 500)
+            #expect(response.fields["sec-websocket-protocol"] == nil && response.fields["x-evil"] == nil)
+            #expect(try await log.lines.next().hasSuffix("subprotocol: the client did not offer it"))
         }
     }
 

@@ -156,7 +156,7 @@ static weft_status check_acceptance(const weft_request *request, const weft_acce
     }
     if (!acceptance->subprotocol.length) return WEFT_OK;
     if (weft__upgrade_offers_subprotocol(&request->head, acceptance->subprotocol)) return WEFT_OK;
-    put_detail(detail, detail_size, "the client did not offer this subprotocol");
+    put_detail(detail, detail_size, "subprotocol: the client did not offer it");
     return WEFT_EINVAL;
 }
 

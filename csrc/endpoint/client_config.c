@@ -65,7 +65,7 @@ static weft_status take_subprotocols(weft_client *client, weft_string list, weft
 {
     if (!list.length) return WEFT_OK;
     if (!weft__upgrade_is_subprotocol_list(list)) {
-        weft__problem_set(problem, 0, "a subprotocol is not a token, or is repeated");
+        weft__problem_set(problem, 0, "subprotocols: one is not a token, or is repeated");
         return WEFT_EINVAL;
     }
     client->subprotocols = weft__alloc(list.length + 1);

@@ -17,8 +17,9 @@ struct ClientSettings {
     init(
         _ url: String, _ configuration: ClientConfiguration, _ service: weft_service
     ) throws(WebSocketError) {
-        let areNames = configuration.subProtocols.allSatisfy { !$0.isEmpty && !$0.contains(",") }
-        try ConnectionLimits.check("subProtocols", areNames, "one is empty or has a comma")
+        try ConnectionLimits.check(subProtocols: configuration.subProtocols)
+        let isEachNew = Set(configuration.subProtocols).count == configuration.subProtocols.count
+        try ConnectionLimits.check("subProtocols", isEachNew, "one is repeated")
         let timeout = configuration.handShakeTimeout
         self.url = url
         self.service = service

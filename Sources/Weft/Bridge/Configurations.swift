@@ -1,4 +1,5 @@
 internal import CWeft
+import HTTPTypes
 
 // The defaults stand in the core alone.
 
@@ -70,6 +71,13 @@ extension ConnectionLimits {
         try check(name, value > bound, "\(value) is not more than \(bound)")
     }
 
+    /// RFC 6455 §4.1: a subprotocol is a token, as the name of a field is.
+    static func check(subProtocols names: [String]) throws(WebSocketError) {
+        for name in names {
+            try check("subProtocols", HTTPField.Name(name) != nil, "\(name.debugDescription) is not a token")
+        }
+    }
+
     static func check(_ name: String, _ isGood: Bool, _ problem: String) throws(WebSocketError) {
         if !isGood { throw WebSocketError(.invalidConfiguration, "\(name): \(problem)") }
     }
@@ -78,6 +86,7 @@ extension ConnectionLimits {
 extension ServiceConfiguration {
     /// Throws for a value out of range, naming it.
     func check() throws(WebSocketError) {
+        try ConnectionLimits.check(subProtocols: subProtocols)
         if let slowCallbackWarning {
             try ConnectionLimits.check("slowCallbackWarning", slowCallbackWarning, moreThan: .zero)
         }
@@ -138,6 +147,8 @@ extension ListenerConfiguration {
     /// Throws for a value out of range, naming it.
     func check() throws(WebSocketError) {
         let count = Int(UInt32.max)
+        let isName = !host.isEmpty && !host.utf8.contains(0)
+        try ConnectionLimits.check("host", isName, "it is empty or has a NUL")
         try ConnectionLimits.check("timeout", timeout, atLeast: .zero)
         try ConnectionLimits.check("threads", threads, in: 1...1024)
         try ConnectionLimits.check("backlog", backlog, in: 1...Int(Int32.max))

@@ -179,7 +179,7 @@ static void test_answers_that_cannot_be_leave_the_request_open(void **state)
     acceptance.field_count = 0;
     acceptance.subprotocol = (weft_string){"chat", 4};
     assert_int_equal(weft_request_accept(world.request, &acceptance, detail, sizeof detail), WEFT_EINVAL);
-    assert_string_equal(detail, "the client did not offer this subprotocol");
+    assert_string_equal(detail, "subprotocol: the client did not offer it");
     acceptance.subprotocol.length = 0;
     weft_connection_config settings;
     weft_connection_config_init(&settings);
