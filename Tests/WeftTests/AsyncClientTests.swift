@@ -54,6 +54,58 @@ struct AsyncClientTests {
         }
     }
 
+    @Test("AsyncClient: inside of a service it relays texts, binaries and the close, both ways")
+    func relay() async throws {
+        let far = Recorder { caller, event in
+            if case .text(let text) = event { try await caller.writeTextMessage("far \(text)") }
+            if case .binary(let data) = event { try await caller.writeBinaryMessage(data.reversed()) }
+        }
+        try await serve(far) { target in
+            try await serve(Relay(url: target.url())) { listener in
+                let client = try await Client(listener.url())
+                try await client.writeTextMessage("one")
+                try await client.writeBinaryMessage([1, 2, 3])
+                #expect(try await client.readTextMessage() == "far one")
+                #expect(try await client.readBinaryMessage() == [3, 2, 1])
+                try await client.close(statusCode: CloseCode(4005), reason: "through")
+                #expect(
+                    try await far.next(4) == [
+                        .open, .text("one"), .binary([1, 2, 3]), .close(CloseCode(4005), "through"),
+                    ])
+            }
+        }
+    }
+
+    /// A server that is a client of another one.
+    private struct Relay: Service {
+        let url: String
+
+        struct Back: Service {
+            let caller: Caller
+
+            func onTextMessage(_ far: Caller, _ text: String) async throws {
+                try await caller.writeTextMessage(text)
+            }
+            func onBinaryMessage(_ far: Caller, _ data: [UInt8]) async throws {
+                try await caller.writeBinaryMessage(data)
+            }
+        }
+
+        func onOpen(_ caller: Caller) async throws {
+            caller.setAttribute("far", try await AsyncClient(url, service: Back(caller: caller)))
+        }
+        func onTextMessage(_ caller: Caller, _ text: String) async throws {
+            try await (caller.getAttribute("far") as? AsyncClient)?.writeTextMessage(text)
+        }
+        func onBinaryMessage(_ caller: Caller, _ data: [UInt8]) async throws {
+            try await (caller.getAttribute("far") as? AsyncClient)?.writeBinaryMessage(data)
+        }
+        func onClose(_ caller: Caller, _ statusCode: CloseCode, _ reason: String) async throws {
+            let far = caller.removeAttribute("far") as? AsyncClient
+            try await far?.close(statusCode: statusCode, reason: reason)
+        }
+    }
+
     @Test("AsyncClient: the client and its service's caller are one connection")
     func caller() async throws {
         let here = Recorder()

@@ -44,7 +44,10 @@ struct AttachmentTests {
         match
         """)
     func patterns() async throws {
-        let paths = ["/", "/rooms/{room}", "/rooms/main", "/rooms/{room}/in", "/files/{path*}", "/caf%C3%A9"]
+        let paths = [
+            "/", "/rooms/{room}", "/rooms/main", "/rooms/{room}/in", "/files/{path*}", "/caf%C3%A9",
+            "/on-Text_String/abc-d.~",
+        ]
         let attach: (Listener) throws -> Void = { listener in
             for path in paths { try listener.attach(Named(path), at: path) }
         }
@@ -53,7 +56,8 @@ struct AttachmentTests {
                 ("/?q", "/"), ("/rooms/main", "/rooms/main"), ("/rooms/x%20y", "/rooms/{room} room=x y"),
                 ("/rooms/a%2Fb", "/rooms/{room} room=a/b"), ("/rooms/main/in", "/rooms/{room}/in room=main"),
                 ("/files/a/b.c", "/files/{path*} path=a/b.c"), ("/files/", "/files/{path*} path="),
-                ("/caf%c3%a9", "/caf%C3%A9"),
+                ("/caf%c3%a9", "/caf%C3%A9"), ("/on-Text_String/abc-d.~", "/on-Text_String/abc-d.~"),
+                ("/rooms/x;a=4;b=5", "/rooms/{room} room=x;a=4;b=5"),
             ]
             for (path, expectedAnswer) in expected {
                 let answer = try await name(at: path, of: listener)

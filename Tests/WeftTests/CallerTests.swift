@@ -272,6 +272,30 @@ struct CallerTests {
     }
 
     @Test(
+        "CloseCode: each that may be sent arrives with its reason, from either side",
+        arguments: [
+            1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999,
+        ]
+            as [UInt16])
+    func sendableCode(code: UInt16) async throws {
+        let service = Recorder { caller, event in
+            if event == .text("close") { try await caller.close(statusCode: CloseCode(code), reason: "wéll") }
+        }
+        try await serve(service) { listener in
+            let first = try await Client(listener.url())
+            try await first.close(statusCode: CloseCode(code), reason: "wéll")
+            #expect(try await service.next(2) == [.open, .close(CloseCode(code), "wéll")])
+            let second = try await Client(listener.url())
+            try await second.writeTextMessage("close")
+            let error = try await failure(WebSocketError.self) { _ = try await second.readMessage() }
+            #expect(error.code == .connectionClosed && error.closeCode == CloseCode(code))
+            #expect(error.message == "the connection is closed with code \(code): wéll")
+            #expect(
+                try await service.next(3) == [.open, .text("close"), .close(CloseCode(code), "")])
+        }
+    }
+
+    @Test(
         "CloseCode: reserved ones are an error and nothing is sent",
         arguments: [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] as [UInt16])
     func reservedCode(code: UInt16) async throws {
@@ -336,6 +360,32 @@ struct CallerTests {
         }
     }
 
+    @Test(
+        "close(statusCode:reason:timeout:): a timeout of zero sends the frame and does not wait for the answer"
+    )
+    func zeroTimeout() async throws {
+        let service = Recorder()
+        let mayClose = Gate()
+        let deaf = Recorder { _, event in if event == .open { await mayClose.pass() } }
+        let attach: (Listener) throws -> Void = { listener in
+            try listener.attach(at: "/ws") { _ -> Upgrade in Upgrade(service) }
+            try listener.attach(at: "/deaf") { _ -> Upgrade in Upgrade(deaf) }
+        }
+        try await withListener(attach: attach) { listener in
+            let client = try await Client(listener.url("/deaf"))
+            let error = try await failure(WebSocketError.self) { try await client.close(timeout: .zero) }
+            #expect(error.code == .closeTimedOut)
+            #expect(!client.isOpen)
+            #expect(
+                try await failure(WebSocketError.self) { try await client.writeTextMessage("x") }.closeCode
+                    == .abnormalClosure)
+            mayClose.open()
+            let other = try await Client(listener.url())
+            try? await other.close(statusCode: .goingAway, timeout: .zero)
+            #expect(try await service.next(2) == [.open, .close(.goingAway, "")])
+        }
+    }
+
     @Test("close(statusCode:reason:timeout:): a negative timeout waits for the peer as long as it takes")
     func negativeTimeout() async throws {
         let isClosed = Channel<Void>()
@@ -370,24 +420,36 @@ struct CallerTests {
         }
     }
 
-    @Test("connectionClosed: while the closing handshake is under way writes throw: close frame already sent")
+    @Test(
+        "connectionClosed: while the closing handshake is under way writes and a second close throw: close frame already sent"
+    )
     func writesWhileClosing() async throws {
-        let result = Channel<WebSocketError>()
+        let results = Channel<WebSocketError>()
         let service = InlineRecorder { caller, event in
             guard event == .open else { return }
             try caller.close()
-            do {
-                try caller.writeTextMessage("x")
-            } catch let error as WebSocketError {
-                result.send(error)
+            let calls: [() throws -> Void] = [
+                { try caller.writeTextMessage("x") }, { try caller.writeBinaryMessage([1]) },
+                { try caller.ping() }, { try caller.close() },
+            ]
+            for call in calls {
+                do {
+                    try call()
+                } catch let error as WebSocketError {
+                    results.send(error)
+                }
             }
         }
         try await serve(service) { listener in
             let peer = try await RawPeer.upgrade(listener.port)
-            let error = try await result.next()
-            #expect(error.code == .connectionClosed)
-            #expect(error.message == "close frame already sent")
+            for _ in 0..<4 {
+                let error = try await results.next()
+                #expect(error.code == .connectionClosed)
+                #expect(error.message == "close frame already sent")
+            }
+            #expect(try await peer.readFrame() == .close(1000))
             try await peer.send(.close(1000))
+            #expect(try await peer.readToEnd().isEmpty)
             #expect(try await service.next(2) == [.open, .close(.normalClosure, "")])
         }
     }

@@ -69,6 +69,45 @@ struct ClientTests {
         }
     }
 
+    @Test(
+        "connectionClosed: a read that waits ends with it when either side closes, and so do messages",
+        arguments: [true, false])
+    func closeDuringRead(isOwn: Bool) async throws {
+        let service = Recorder { caller, event in
+            if event == .text("close") { try await caller.close(statusCode: CloseCode(4004), reason: "late") }
+        }
+        try await serve(service) { listener in
+            let (client, iterating) = (try await Client(listener.url()), try await Client(listener.url()))
+            let read = Task { try await client.readTextMessage() }
+            let iteration = Task { for try await _ in iterating.messages {} }
+            for client in [client, iterating] {
+                if isOwn {
+                    try await client.close(statusCode: CloseCode(4004), reason: "late")
+                } else {
+                    try await client.writeTextMessage("close")
+                }
+            }
+            for wait in [{ _ = try await read.value }, { try await iteration.value }] {
+                let error = try await failure(WebSocketError.self, wait)
+                #expect(error.code == .connectionClosed && error.closeCode == CloseCode(4004))
+            }
+        }
+    }
+
+    @Test("messages: a close of one's own ends them as a normal close of the server does")
+    func messagesEndOfOwn() async throws {
+        try await serve(Echo()) { listener in
+            let client = try await Client(listener.url())
+            try await client.writeTextMessage("one")
+            var messages: [Message] = []
+            for try await message in client.messages {
+                messages.append(message)
+                try await client.close()
+            }
+            #expect(messages == [.text("one")])
+        }
+    }
+
     @Test("readMessage: messages that came before the end can still be read after it")
     func readsBeforeTheEnd() async throws {
         let service = Recorder { caller, event in
@@ -380,7 +419,8 @@ struct ClientTests {
     @Test(
         "invalidURL: no scheme, another scheme, a fragment or a bad host, with the reason",
         arguments: [
-            "", "localhost:80", "http://localhost/", "//localhost", "ws:/localhost", "ws://",
+            "", "xxx", "127.0.0.1:9090/echo", "localhost:80", "http://localhost/", "//localhost",
+            "ws:/localhost", "ws://",
             "ws://localhost/#part",
             "ws://localhost:99999/", "ws://localhost:x/", "ws://bad host/", "ws://localhost/a b", "ws://[::1",
         ])

@@ -118,6 +118,24 @@ struct DispatchTests {
         }
     }
 
+    @Test("threads: connections are spread over them")
+    func spread() async throws {
+        let threads = Mutex<Set<UInt>>([])
+        let service = InlineRecorder { _, event in
+            if event == .open { threads.withLock { _ = $0.insert(currentThread()) } }
+        }
+        var configuration = ListenerConfiguration.local
+        configuration.threads = 2
+        let attach: (Listener) throws -> Void = { listener in
+            try listener.attach(at: "/ws") { _ -> Upgrade in Upgrade(service) }
+        }
+        try await withListener(configuration, attach: attach) { listener in
+            // The system chooses by address and port: that one thread gets all of them is out of reach.
+            for _ in 0..<100 { try await Client(listener.url()).close() }
+        }
+        #expect(threads.withLock { $0.count } == 2)
+    }
+
     // MARK: Slow callbacks
 
     private func serveWatched(
@@ -146,9 +164,11 @@ struct DispatchTests {
                 listener.port, then: [.text("quick"), .text("slow"), .text("later")])
             let caller = try await service.callers.next()
             for _ in 0..<2 {
-                let entry = try await log.entries.next()
+                var entry = try await log.entries.next()
+                // On a busy machine quick callbacks are slow too.
+                while !entry.message.hasPrefix("onTextMessage") { entry = try await log.entries.next() }
                 #expect(entry.level == .warning)
-                #expect(entry.message.hasPrefix("onTextMessage held the event loop for 0.0"))
+                #expect(entry.message.hasPrefix("onTextMessage held the event loop for "))
                 #expect(entry.message.hasSuffix("slowCallbackWarning is 0.05 seconds"))
                 #expect(entry.metadata["connection"] == "\(caller.connectionID)")
             }
@@ -159,16 +179,16 @@ struct DispatchTests {
     @Test("slowCallbackWarning: what a callback waits for does not count, nor do many quick callbacks")
     func suspendedCallback() async throws {
         let service = Recorder { caller, event in
-            hold(milliseconds: 5)
-            if event == .text("wait") { try await Task.sleep(for: .milliseconds(120)) }
+            hold(milliseconds: 10)
+            if event == .text("wait") { try await Task.sleep(for: .milliseconds(600)) }
             if case .ping = event { throw Mishap() }
         }
-        try await serveWatched(service, slowerThan: .milliseconds(100)) { listener, log in
-            let many = (0..<30).map { Frame.text("\($0)") }
+        try await serveWatched(service, slowerThan: .milliseconds(500)) { listener, log in
+            let many = (0..<60).map { Frame.text("\($0)") }
             let peer = try await RawPeer.upgrade(
                 listener.port, then: [.text("wait")] + many + [Frame(opcode: 9)])
             #expect(try await peer.readFrame().closeCode == 1011)
-            #expect(try await service.next(34).last == .otherError("a mishap"))
+            #expect(try await service.next(64).last == .otherError("a mishap"))
             try await peer.send(.close(1011))
             try await listener.gracefulStop()
             log.entries.send(LogChannel.Entry(level: .info, message: "the end", metadata: [:]))

@@ -38,7 +38,8 @@ struct ProxyTests {
                 return request
             }
             let client = try await Client(
-                listener.url(), configuration: through(proxy.port, username: "Aladdin", password: "open sesame"))
+                listener.url(),
+                configuration: through(proxy.port, username: "Aladdin", password: "open sesame"))
             try await client.writeTextMessage("hello")
             #expect(try await client.readTextMessage() == "hello")
             #expect(client.remoteAddress.port == proxy.port)
@@ -65,7 +66,8 @@ struct ProxyTests {
         }
         let error = try await failure(WebSocketError.self) {
             _ = try await Client(
-                "ws://host.invalid/", configuration: through(proxy.port, username: "user", password: "secret"))
+                "ws://host.invalid/",
+                configuration: through(proxy.port, username: "user", password: "secret"))
         }
         #expect(error.code == .invalidHandshake)
         #expect(error.httpResponse?.status == .proxyAuthenticationRequired)

@@ -62,6 +62,26 @@ struct RetryConfigurationTests {
         }
     }
 
+    @Test("retry: RetryConfiguration?: a server that starts two seconds after the client is reached")
+    func lateServer() async throws {
+        let (reserved, log) = (try ReservedPort(), LogChannel())
+        var configuration = ClientConfiguration()
+        configuration.retry = RetryConfiguration(
+            interval: .milliseconds(50), maxWaitInterval: .milliseconds(200))
+        configuration.logger = log.logger
+        let start = ContinuousClock.now
+        let connecting = Task { [configuration] in
+            try await Client(reserved.url(), configuration: configuration)
+        }
+        while .now - start < .seconds(2) { #expect(try await log.lines.next().contains("refused")) }
+        try await serve(Echo(), at: reserved.port) { _ in
+            let client = try await connecting.value
+            try await client.writeTextMessage("there you are")
+            #expect(try await client.readTextMessage() == "there you are")
+            try await client.close()
+        }
+    }
+
     @Test("retry: RetryConfiguration?: maxCount attempts after the first, then the last one's error")
     func givesUp() async throws {
         let port = 1  // where nobody listens and no other test can

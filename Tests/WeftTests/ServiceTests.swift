@@ -343,6 +343,93 @@ struct ServiceTests {
         }
     }
 
+    @Test(
+        "onError: whichever callback throws, the peer sees 1011 and onClose follows",
+        arguments: [Event.binary([1]), .ping([2]), .pong([3]), .idle])
+    func everyCallbackThrows(event: Event) async throws {
+        let service = Recorder { _, happened in if happened == event { throw Mishap() } }
+        var configuration = ServiceConfiguration()
+        if event == .idle { configuration.idleTimeout = .milliseconds(20) }
+        try await serve(service, configuration) { listener in
+            let peer = try await RawPeer.upgrade(listener.port)
+            try await peer.send(
+                Frame(opcode: 2, payload: [1]), Frame(opcode: 9, payload: [2]),
+                Frame(opcode: 10, payload: [3]))
+            var frame = try await peer.readFrame()
+            while frame.opcode != 8 { frame = try await peer.readFrame() }
+            #expect(frame.closeCode == 1011)
+            while try await service.events.next() != event {}
+            #expect(try await service.next(1) == [.otherError("a mishap")])
+            guard case .close(.internalError, _) = try await service.events.next() else {
+                throw RawFailure("no 1011")
+            }
+        }
+    }
+
+    @Test(
+        "onError: gets what a write behind a close of the callback's own throws; the peer sees that close alone"
+    )
+    func writesBehindItsClose() async throws {
+        let service = Recorder { caller, event in
+            guard event == .text("close") else { return }
+            try caller.closeWithoutWaiting()
+            try await caller.writeTextMessage("too late")
+        }
+        try await serve(service) { listener in
+            let peer = try await RawPeer.upgrade(listener.port, then: [.text("close")])
+            #expect(try await peer.readFrame() == .close(1000))
+            #expect(try await service.next(3) == [.open, .text("close"), .error(.connectionClosed)])
+            try await peer.send(.close(1000))
+            #expect(try await peer.readToEnd().isEmpty)
+            guard case .close(.internalError, _) = try await service.events.next() else {
+                throw RawFailure("no 1011")
+            }
+        }
+    }
+
+    @Test("onClose: has the peer's code when both sides close with different ones")
+    func differentCodes() async throws {
+        let isClosed = Channel<Void>()
+        let service = Recorder { caller, event in
+            guard event == .open else { return }
+            try await caller.close(statusCode: CloseCode(4000), reason: "ours")
+            isClosed.send(())
+        }
+        try await serve(service) { listener in
+            let peer = try await RawPeer.upgrade(listener.port)
+            #expect(try await peer.readFrame() == .close(4000, "ours"))
+            try await peer.send(.close(4001, "theirs"))
+            try await isClosed.next()
+            #expect(try await service.next(2) == [.open, .close(CloseCode(4001), "theirs")])
+        }
+    }
+
+    @Test("onError: by default the error is logged with its connection, for both kinds of service")
+    func errorsAreLogged() async throws {
+        struct Thrower: Service {
+            func onTextMessage(_ caller: Caller, _ text: String) async throws { throw Mishap() }
+        }
+        struct InlineThrower: InlineService {
+            func onTextMessage(_ caller: Caller, _ text: String) throws { throw Mishap() }
+        }
+        let log = LogChannel()
+        var local = ListenerConfiguration.local
+        local.logger = log.logger
+        let attach: (Listener) throws -> Void = { listener in
+            try listener.attach(at: "/ws") { _ in Thrower() }
+            try listener.attach(at: "/inline") { _ in InlineThrower() }
+        }
+        try await withListener(local, attach: attach) { listener in
+            for path in ["/ws", "/inline"] {
+                let peer = try await RawPeer.upgrade(listener.port, path, then: [.text("throw")])
+                #expect(try await peer.readFrame().closeCode == 1011)
+                let entry = try await log.entries.next()
+                #expect(entry.message.contains("a mishap"))
+                #expect(entry.metadata["connection"] != nil)
+            }
+        }
+    }
+
     @Test("onOpen: one that throws ends the connection like any callback")
     func onOpenThrows() async throws {
         let service = Recorder { _, event in if event == .open { throw Mishap() } }
@@ -388,7 +475,9 @@ struct ServiceTests {
     @Test("onPing: every method has a default; the one of onPing answers with the same payload")
     func defaults() async throws {
         struct Silent: Service {}
-        try await serve(Silent()) { listener in
+        var configuration = ServiceConfiguration()
+        configuration.idleTimeout = .milliseconds(1)
+        try await serve(Silent(), configuration) { listener in
             let peer = try await RawPeer.upgrade(listener.port)
             try await peer.send(
                 .text("dropped"), Frame(opcode: 2, payload: [1]), Frame(opcode: 10),
@@ -458,4 +547,9 @@ struct ServiceTests {
         let (service, caller) = try await talk()
         try await eventually { service.isGone && caller.isGone }
     }
+}
+
+extension Caller {
+    /// Inside an asynchronous callback the other form would wait.
+    fileprivate func closeWithoutWaiting() throws { try close() }
 }

@@ -97,6 +97,34 @@ struct WireTests {
         }
     }
 
+    @Test(
+        "onTextMessage: what a client sends in frames of any size comes whole, at exact multiples of the size too",
+        arguments: [1, 2, 3, 4, 5, 11, 12])
+    func clientFragmentedText(frameSize: Int) async throws {
+        let service = Recorder()
+        try await serve(service) { listener in
+            var configuration = ClientConfiguration()
+            configuration.maxFrameSize = frameSize
+            let client = try await Client(listener.url(), configuration: configuration)
+            let texts = (0...5).map { String(repeating: text, count: $0) }
+            for text in texts { try await client.writeTextMessage(text) }
+            #expect(try await service.next(7) == [.open] + texts.map { .text($0) })
+        }
+    }
+
+    @Test("invalidContinuation: a new message inside of another one, of either kind, ends with 1002")
+    func messageInsideMessage() async throws {
+        for (outer, inner) in [(1, 2), (2, 1), (1, 1), (2, 2)] as [(UInt8, UInt8)] {
+            let service = Recorder()
+            try await serve(service) { listener in
+                let peer = try await RawPeer.upgrade(listener.port)
+                try await peer.send(Frame(opcode: outer, isLast: false), Frame(opcode: inner))
+                #expect(try await peer.readFrame().closeCode == 1002)
+                #expect(try await service.next(2) == [.open, .error(.invalidContinuation)])
+            }
+        }
+    }
+
     // MARK: Ends, seen from a client
 
     private struct Violation: Sendable {
