@@ -112,11 +112,6 @@ static void abort_all(weft__site *site)
     }
 }
 
-static void on_deadline(weft__timer *timer)
-{
-    abort_all(WEFT__CONTAINER(timer, weft__site, deadline));
-}
-
 static void stop_gently(weft__site *site, uint32_t timeout_ms)
 {
     bool waits_shorter = weft__timer_is_running(&site->deadline) &&
@@ -162,6 +157,11 @@ static void stop_site(weft__site *site, uint32_t timeout_ms)
     }
     weft__site_settle(site);
     weft__listener_release(site->listener);
+}
+
+static void on_deadline(weft__timer *timer)
+{
+    stop_site(WEFT__CONTAINER(timer, weft__site, deadline), 0);
 }
 
 static void on_loop_closing(weft__loop_member *member)

@@ -59,4 +59,58 @@ static inline void await_turn(world *world)
     world_await(world, IDLE, turns + 1);
 }
 
+/* What is sent to the loop between these two calls, it opens in one turn. */
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+
+static inline void pass_gate(weft_loop *loop, void *context)
+{
+    note_turn(loop, context);
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
+}
+
+static inline void hold_loop(world *world)
+{
+    int turns = world_count(world, IDLE);
+    pthread_mutex_lock(&gate);
+    assert_int_equal(weft_loop_post(world->loop, pass_gate, world), WEFT_OK);
+    world_await(world, IDLE, turns + 1);
+}
+
+static inline void let_loop_go(void)
+{
+    pthread_mutex_unlock(&gate);
+}
+
+/* -- requests that the test answers -------------------------------------------------------------- */
+
+static weft_request *kept[16]; /* in the order in which they came */
+
+static inline void keep(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)connection;
+    kept[world_count(world, REQUEST) + world_count(world, UPGRADE) - 1] = request;
+    world_happened(world, ANSWER, NULL, NULL); /* for the test: it is there */
+}
+
+static inline void await_kept(world *world, int count)
+{
+    world_await(world, ANSWER, count);
+}
+
+static inline void init_to_keep(world *world)
+{
+    world_init(world);
+    world->route.on_request = world_on_request;
+    world->deeds[REQUEST] = keep;
+    world->deeds[UPGRADE] = keep;
+}
+
+/* Until so many connections are left of those that are open. */
+static inline void await_connections(const weft_listener *listener, size_t count)
+{
+    while (weft_listener_connection_count(listener) > count)
+        sched_yield();
+}
+
 #endif

@@ -62,8 +62,7 @@ static void test_services_of_two_listeners_live_on_one_port(void **state)
     assert_int_equal(weft_listener_connection_count(sharer.listener), 1);
     close(theirs);
     world_await(&sharer, RELEASE, 1);
-    while (weft_listener_connection_count(sharer.listener) > 0)
-        sched_yield();
+    await_connections(sharer.listener, 0);
     close(ours);
     close(plain);
     world_end(&sharer);
@@ -220,6 +219,32 @@ static void test_the_first_may_be_released_before_the_second(void **state)
         close(peers[i]);
 }
 
+static void await_read(world *world)
+{
+    int later = peer_connect(world->port); /* read from after those that came before */
+    peer_say(later, "NONSENSE\r\n\r\n");
+    assert_int_equal(peer_status(later), 400);
+    close(later);
+}
+
+/* The last stream that the timeout ends takes the listener along. */
+static void test_a_listener_may_be_released_before_its_stop_times_out(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world_listen(&world);
+    int peer = peer_connect(world.port);
+    peer_say(peer, "GET / HT");
+    await_read(&world);
+    weft_listener_stop(world.listener, 50);
+    weft_listener_release(world.listener);
+    world_await(&world, STOPPED, 1);
+    peer_expect_end(peer);
+    close(peer);
+    world_clear(&world);
+}
+
 /* -- under load ------------------------------------------------------------------------------------ */
 
 typedef struct visitor {
@@ -358,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_an_immediate_stop_of_the_second_aborts_its_own),
         cmocka_unit_test(test_stopping_the_first_stops_the_second),
         cmocka_unit_test(test_the_first_may_be_released_before_the_second),
+        cmocka_unit_test(test_a_listener_may_be_released_before_its_stop_times_out),
         cmocka_unit_test(test_max_connections_counts_both),
         cmocka_unit_test(test_listeners_come_and_go_under_load),
     };
