@@ -53,18 +53,6 @@ void weft__http_connection_hand_over(weft__http_connection *connection)
     release(connection);
 }
 
-void weft__http_connection_stop(weft__http_connection *connection)
-{
-    if (connection->state != WEFT__HTTP_AWAITING_HEAD) return;
-    if (connection->request_count > 0) {
-        connection->state = WEFT__HTTP_ANSWERING;
-        weft__timer_stop(&connection->timer);
-        weft__stream_stop_reading(connection->stream);
-    } else if (!weft__buffer_length(&connection->input)) {
-        weft__http_connection_abort(connection);
-    }
-}
-
 static void on_loop_closing(weft__loop_member *member)
 {
     weft__http_connection_abort(WEFT__CONTAINER(member, weft__http_connection, member));
@@ -88,6 +76,29 @@ static void linger(weft__http_connection *connection)
     weft__stream_start_reading(connection->stream);
     uint32_t timeout_ms = is_sent ? LINGER_MS : connection->listener->config.timeout_ms;
     if (timeout_ms) weft__loop_start_timer(connection->loop, &connection->timer, timeout_ms);
+}
+
+/* The last answer may still be on its way. */
+static void end_idle(weft__http_connection *connection)
+{
+    weft__stream_write(connection->stream, NULL, 0); /* what was answered in this turn */
+    if (weft__stream_unsent(connection->stream)) {
+        linger(connection);
+    } else {
+        weft__http_connection_abort(connection);
+    }
+}
+
+void weft__http_connection_stop(weft__http_connection *connection)
+{
+    if (connection->state != WEFT__HTTP_AWAITING_HEAD) return;
+    if (connection->request_count > 0) {
+        connection->state = WEFT__HTTP_ANSWERING;
+        weft__timer_stop(&connection->timer);
+        weft__stream_stop_reading(connection->stream);
+    } else if (!weft__buffer_length(&connection->input)) {
+        end_idle(connection);
+    }
 }
 
 void weft__http_connection_send_continue(weft__http_connection *connection)

@@ -14,8 +14,7 @@ static void test_over_max_connections_is_503(void **state)
     assert_int_equal(weft_listener_connection_count(world.listener), 2);
     close(two);
     world_await(&world, RELEASE, 1);
-    while (weft_listener_connection_count(world.listener) > 1)
-        sched_yield();
+    await_connections(world.listener, 1);
     int three = peer_open(world.port);
     assert_int_equal(verdict(world.port, peer_upgrade_request), 503);
     close(one);
@@ -116,6 +115,11 @@ static void test_an_unread_answer_holds_the_next_request_back(void **state)
     world_end(&world);
 }
 
+/* More than the system takes for a peer that does not read. */
+enum {
+    LONG = 6 << 20
+};
+
 static char *long_body;
 
 static void answer_at_length(world *world, weft_connection *connection, weft_request *request)
@@ -125,32 +129,65 @@ static void answer_at_length(world *world, weft_connection *connection, weft_req
     world_respond(request, 200, long_body);
 }
 
+static void listen_to_answer_at_length(world *world)
+{
+    long_body = malloc(LONG + 1);
+    memset(long_body, 'b', LONG);
+    long_body[LONG] = '\0';
+    world_init(world);
+    world->route.on_request = world_on_request;
+    world->deeds[REQUEST] = answer_at_length;
+    world_listen(world);
+}
+
+static void expect_long_answer(int peer)
+{
+    char head[512];
+    int bytes = 1 << 20; /* now it may be fast */
+    setsockopt(peer, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    assert_true(peer_try_read_head(peer, head, sizeof head));
+    char *body = malloc(LONG);
+    peer_read(peer, body, LONG);
+    assert_memory_equal(body, long_body, LONG);
+    free(body);
+    free(long_body);
+}
+
 /* A peer that has ended its own direction, as netcat does, gets the whole of a long last answer. */
 static void test_a_half_closed_peer_gets_its_whole_answer(void **state)
 {
     (void)state;
-    const size_t length = 6 << 20;
-    long_body = malloc(length + 1);
-    memset(long_body, 'b', length);
-    long_body[length] = '\0';
     world world;
-    world_init(&world);
-    world.route.on_request = world_on_request;
-    world.deeds[REQUEST] = answer_at_length;
-    world_listen(&world);
+    listen_to_answer_at_length(&world);
     int peer = peer_try_connect(world.port, true);
     peer_say(peer, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     shutdown(peer, SHUT_WR);
     world_await(&world, REQUEST, 1);
-    poll(NULL, 0, 1300); /* longer than a peer that owes nothing but its end is waited for */
-    char head[512];
-    assert_true(peer_try_read_head(peer, head, sizeof head));
-    char *body = malloc(length);
-    peer_read(peer, body, length);
+    int later = peer_connect(world.port); /* owes nothing but its end, and is waited for until then */
+    peer_say(later, "NONSENSE\r\n\r\n");
+    assert_int_equal(peer_status(later), 400);
+    await_connections(world.listener, 1);
+    expect_long_answer(peer);
     peer_expect_end(peer);
     close(peer);
-    free(body);
-    free(long_body);
+    close(later);
+    world_end(&world);
+}
+
+static void test_a_stop_sends_the_whole_of_a_long_answer(void **state)
+{
+    (void)state;
+    world world;
+    listen_to_answer_at_length(&world);
+    int peer = peer_try_connect(world.port, true);
+    peer_say(peer, GET);
+    world_await(&world, REQUEST, 1);
+    weft_listener_stop(world.listener, 60000);
+    await_turn(&world);
+    expect_long_answer(peer);
+    peer_expect_end(peer);
+    close(peer);
+    world_await(&world, STOPPED, 1);
     world_end(&world);
 }
 
@@ -173,33 +210,11 @@ static void test_a_stop_ends_what_asks_for_nothing(void **state)
     world_end(&world);
 }
 
-static weft_request *kept[16];
-
-static void keep(world *world, weft_connection *connection, weft_request *request)
-{
-    (void)connection;
-    kept[world_count(world, REQUEST) + world_count(world, UPGRADE) - 1] = request;
-    world_happened(world, ANSWER, NULL, NULL); /* for the test: it is there */
-}
-
-static void await_kept(world *world, int count)
-{
-    world_await(world, ANSWER, count);
-}
-
-static void listen_and_keep(world *world)
-{
-    world_init(world);
-    world->route.on_request = world_on_request;
-    world->deeds[REQUEST] = keep;
-    world->deeds[UPGRADE] = keep;
-}
-
 static void test_answers_leave_in_the_order_of_the_requests(void **state)
 {
     (void)state;
     world world;
-    listen_and_keep(&world);
+    init_to_keep(&world);
     world_listen(&world);
     int peer = peer_connect(world.port);
     peer_say(peer, GET POST "Content-Length: 3\r\n\r\ntwo" GET);
@@ -221,7 +236,7 @@ static void test_no_more_requests_are_read_than_may_be_under_way(void **state)
 {
     (void)state;
     world world;
-    listen_and_keep(&world);
+    init_to_keep(&world);
     world.listening.max_pipelined_requests = 2;
     world_listen(&world);
     int peer = peer_connect(world.port);
@@ -248,7 +263,7 @@ static void test_a_refusal_waits_for_the_answers_before_it(void **state)
 {
     (void)state;
     world world;
-    listen_and_keep(&world);
+    init_to_keep(&world);
     world_listen(&world);
     int peer = peer_connect(world.port);
     peer_say(peer, GET "NONSENSE\r\n" GET);
@@ -268,7 +283,7 @@ static void test_100_waits_for_the_answers_before_it(void **state)
 {
     (void)state;
     world world;
-    listen_and_keep(&world);
+    init_to_keep(&world);
     world_listen(&world);
     int peer = peer_connect(world.port);
     peer_say(peer, GET EXPECTING "Content-Length: 2\r\n\r\n");
@@ -292,7 +307,7 @@ static void test_an_upgrade_is_the_last_request(void **state)
 {
     (void)state;
     world world;
-    listen_and_keep(&world);
+    init_to_keep(&world);
     world_listen(&world);
     int peer = peer_connect(world.port);
     peer_say(peer, GET);
@@ -315,7 +330,7 @@ static void test_a_refused_upgrade_ends_the_connection(void **state)
 {
     (void)state;
     world world;
-    listen_and_keep(&world);
+    init_to_keep(&world);
     world_listen(&world);
     int peer = peer_connect(world.port);
     char head[512];
@@ -345,7 +360,7 @@ static void test_a_lost_connection_takes_what_waits_along(void **state)
 {
     (void)state;
     world world;
-    listen_and_keep(&world);
+    init_to_keep(&world);
     world.deeds[STOPPED] = count_connections;
     count_at_the_end = 1;
     world_listen(&world);
@@ -372,7 +387,7 @@ static void test_a_half_closed_peer_gets_all_its_answers(void **state)
 {
     (void)state;
     world world;
-    listen_and_keep(&world);
+    init_to_keep(&world);
     world_listen(&world);
     int peer = peer_connect(world.port);
     peer_say(peer, GET GET "GET / HT");
@@ -452,7 +467,7 @@ static void test_a_stop_lets_requests_under_way_be_answered(void **state)
 {
     (void)state;
     world world;
-    listen_and_keep(&world);
+    init_to_keep(&world);
     world_listen(&world);
     int peer = peer_connect(world.port);
     peer_say(peer, GET GET "GET /half");
@@ -466,6 +481,27 @@ static void test_a_stop_lets_requests_under_way_be_answered(void **state)
     assert_null(strstr(head, "Connection: "));
     assert_int_equal(peer_read_answer(peer, head, sizeof head, true), 200);
     assert_non_null(strstr(head, "\r\nConnection: close\r\n"));
+    peer_expect_end(peer);
+    close(peer);
+    world_await(&world, STOPPED, 1);
+    world_end(&world);
+}
+
+/* The program answers on a thread of its own and then stops. */
+static void test_a_stop_sends_the_answer_given_right_before_it(void **state)
+{
+    (void)state;
+    world world;
+    init_to_keep(&world);
+    world_listen(&world);
+    int peer = peer_connect(world.port);
+    peer_say(peer, GET);
+    await_kept(&world, 1);
+    hold_loop(&world);
+    world_respond(kept[0], 200, "a");
+    weft_listener_stop(world.listener, 60000);
+    let_loop_go();
+    expect_answer(peer, 200, "a");
     peer_expect_end(peer);
     close(peer);
     world_await(&world, STOPPED, 1);
@@ -544,6 +580,8 @@ int main(void)
         cmocka_unit_test(test_connections_are_always_kept),
         cmocka_unit_test(test_connections_are_never_kept),
         cmocka_unit_test(test_a_stop_lets_requests_under_way_be_answered),
+        cmocka_unit_test(test_a_stop_sends_the_answer_given_right_before_it),
+        cmocka_unit_test(test_a_stop_sends_the_whole_of_a_long_answer),
         cmocka_unit_test(test_each_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
