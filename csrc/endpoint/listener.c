@@ -232,9 +232,9 @@ static weft_status start_sites(weft_listener *listener)
             started++;
             continue;
         }
+        weft__listener_stop_accepting(listener);
         weft__listening_socket_close(site->socket);
         site->socket = -1;
-        weft__listener_stop_accepting(listener);
         site->is_alive = false;
         if (started == 0 && i + 1 == listener->site_count) listener->config.on_closed = NULL;
         weft__listener_site_ended(listener);

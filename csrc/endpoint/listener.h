@@ -50,7 +50,8 @@ static inline weft_listener *weft__listener_of_port(weft_listener *listener)
 /** A listener on another's port gives its paths back before its connections have ended; twice is fine. */
 void weft__listener_withdraw(weft_listener *listener);
 
-/** One site fewer accepts; with the last one the file of a unix socket is removed. */
+/** One site fewer accepts; with the last one, whose socket is still open, the file of a unix socket is
+ * removed. */
 void weft__listener_stop_accepting(weft_listener *listener);
 
 /** One site fewer; with the last one the listener has ended. */

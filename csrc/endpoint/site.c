@@ -139,9 +139,9 @@ static void stop_accepting(weft__site *site)
 {
     if (site->is_stopping) return;
     site->is_stopping = true;
+    weft__listener_stop_accepting(site->listener);
     weft__acceptor_stop(site->acceptor);
     site->acceptor = NULL;
-    weft__listener_stop_accepting(site->listener);
 }
 
 static void stop_site(weft__site *site, uint32_t timeout_ms)

@@ -2,12 +2,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+enum {
+    LONGEST_WAIT_MS = 1000 /* for others who open a socket in the same folder */
+};
 
 size_t weft__unix_path_max(void)
 {
@@ -107,6 +113,35 @@ static int bind_socket(const struct sockaddr_un *name)
     return -1;
 }
 
+/* Between those who find the same stale file, or one that is bound and not listened at yet, the lock of the
+ * folder decides. It ends with its descriptor, -1 where the folder has none. Whoever may read the folder can
+ * hold it, so the wait is bounded. */
+static int lock_folder(const char *path)
+{
+    char folder[sizeof((struct sockaddr_un *)0)->sun_path] = ".";
+    const char *slash = strrchr(path, '/');
+    if (slash) snprintf(folder, sizeof folder, "%.*s", (int)(slash - path + 1), path);
+    int lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int waited_ms = 0; lock >= 0 && waited_ms < LONGEST_WAIT_MS; waited_ms++) {
+        if (flock(lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) break;
+        poll(NULL, 0, 1);
+    }
+    return lock;
+}
+
+/* A listening socket and its file, or -1 with errno set. */
+static int listen_at(const struct sockaddr_un *name, int backlog, struct stat *made)
+{
+    int listening = bind_socket(name);
+    if (listening < 0) return -1;
+    if (listen(listening, backlog) == 0 && lstat(name->sun_path, made) == 0) return listening;
+    int error = errno;
+    unlink(name->sun_path);
+    close(listening);
+    errno = error;
+    return -1;
+}
+
 weft_status weft__unix_listening_socket_open(int *out, weft__unix_file *file, const char *path, int backlog,
                                              char *detail, size_t detail_size)
 {
@@ -119,14 +154,11 @@ weft_status weft__unix_listening_socket_open(int *out, weft__unix_file *file, co
                  weft__unix_path_max(), strlen(path), path);
         return WEFT_EADDRESS;
     }
-    int listening = bind_socket(&name);
-    if (listening < 0) return refuse(path, errno, detail, detail_size);
-    if (listen(listening, backlog) != 0 || lstat(path, &made) != 0) {
-        weft_status status = refuse(path, errno, detail, detail_size);
-        unlink(path);
-        close(listening);
-        return status;
-    }
+    int lock = lock_folder(path);
+    int listening = listen_at(&name, backlog, &made);
+    int error = errno;
+    if (lock >= 0) close(lock);
+    if (listening < 0) return refuse(path, error, detail, detail_size);
     snprintf(file->path, sizeof file->path, "%s", path);
     file->device = (uint64_t)made.st_dev;
     file->inode = (uint64_t)made.st_ino;

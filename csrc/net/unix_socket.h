@@ -17,8 +17,9 @@ typedef struct weft__unix_file {
 
 /**
  * A socket that listens already. A socket file that nobody listens at is replaced; a live one, and a file
- * that is no socket, is refused and stays. Who may connect is decided by the modes of the folder and of the
- * file, which is made as the umask says.
+ * that is no socket, is refused and stays. Of those who want one path at the same time one gets it: a lock on
+ * the folder is waited for, a second at most. Who may connect is decided by the modes of the folder and of
+ * the file, which is made as the umask says.
  *
  * WEFT_EADDRESS or WEFT_ESYSTEM, with `*out` -1 and path and cause in `detail`, cut at `detail_size`.
  * Thread: any.
@@ -29,7 +30,8 @@ weft_status weft__unix_listening_socket_open(int *out, weft__unix_file *file, co
 /** Another descriptor of the same socket, or -1. Thread: any. */
 int weft__unix_socket_duplicate(int socket);
 
-/** Removes the file unless it is another's by now; at most once. Thread: any. */
+/** Removes the file unless it is another's by now; at most once. Call it before the socket is closed: a
+ * newcomer replaces a file that nobody listens at, and by a file of the same number. Thread: any. */
 void weft__unix_file_remove(weft__unix_file *file);
 
 /**

@@ -1,4 +1,5 @@
 #include "endpoint/world.h"
+#include "net/unix_socket.h"
 
 #include <sys/un.h>
 #include <uv.h>
@@ -474,6 +475,45 @@ static void test_the_file_goes_as_soon_as_nothing_is_accepted(void **state)
     world_end(&world);
 }
 
+typedef struct successor {
+    int socket;
+    weft__unix_file file;
+} successor;
+
+static void *succeed(void *argument)
+{
+    successor *successor = argument;
+    char detail[256];
+    while (weft__unix_listening_socket_open(&successor->socket, &successor->file, path, 8, detail,
+                                            sizeof detail) != WEFT_OK) {
+    }
+    return NULL;
+}
+
+/* As when a new version of a program waits for the old one to go. */
+static void test_the_file_of_a_successor_stays(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 300; round++) {
+        pthread_t thread;
+        successor successor;
+        world world;
+        world_init(&world);
+        world.listening.unix_path = path;
+        world_listen(&world);
+        pthread_create(&thread, NULL, succeed, &successor);
+        weft_listener_stop(world.listener, 0);
+        pthread_join(thread, NULL);
+        world_await(&world, STOPPED, 1);
+        int peer = reach(path);
+        weft__unix_file_remove(&successor.file);
+        close(successor.socket);
+        close(peer);
+        world_end(&world);
+        assert_true(peer >= 0);
+    }
+}
+
 static void test_a_unix_socket_in_use_is_refused_with_a_sentence(void **state)
 {
     (void)state;
@@ -529,6 +569,7 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(test_the_file_goes_as_soon_as_nothing_is_accepted, make_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(test_the_file_of_a_successor_stays, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_a_unix_socket_in_use_is_refused_with_a_sentence, make_folder,
                                         remove_folder),
     };

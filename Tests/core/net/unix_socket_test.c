@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -106,6 +107,60 @@ static void test_a_stale_socket_is_replaced(void **state)
     assert_false(exists(path));
 }
 
+typedef struct rival {
+    pthread_barrier_t *start;
+    int socket;
+    weft__unix_file file;
+} rival;
+
+static void *compete(void *argument)
+{
+    rival *rival = argument;
+    char detail[256];
+    pthread_barrier_wait(rival->start);
+    open_at(path, &rival->socket, &rival->file, detail);
+    return NULL;
+}
+
+static void leave_stale_file(void)
+{
+    int listening;
+    weft__unix_file file;
+    char detail[256];
+    assert_int_equal(open_at(path, &listening, &file, detail), WEFT_OK);
+    close(listening);
+}
+
+static void test_of_several_newcomers_one_replaces_a_stale_socket(void **state)
+{
+    (void)state;
+    enum {
+        RIVALS = 4
+    };
+    pthread_barrier_t start;
+    pthread_barrier_init(&start, NULL, RIVALS);
+    for (int round = 0; round < 300; round++) {
+        pthread_t threads[RIVALS];
+        rival rivals[RIVALS];
+        int winners = 0;
+        leave_stale_file();
+        for (int i = 0; i < RIVALS; i++) {
+            rivals[i].start = &start;
+            pthread_create(&threads[i], NULL, compete, &rivals[i]);
+        }
+        for (int i = 0; i < RIVALS; i++) {
+            pthread_join(threads[i], NULL);
+            winners += rivals[i].socket >= 0;
+        }
+        for (int i = 0; i < RIVALS; i++) {
+            weft__unix_file_remove(&rivals[i].file);
+            if (rivals[i].socket >= 0) close(rivals[i].socket);
+        }
+        assert_int_equal(winners, 1);
+    }
+    pthread_barrier_destroy(&start);
+}
+
 static void test_what_is_no_socket_is_never_removed(void **state)
 {
     (void)state;
@@ -191,6 +246,8 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(test_a_live_socket_stays_and_is_named, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_a_stale_socket_is_replaced, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_of_several_newcomers_one_replaces_a_stale_socket, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(test_what_is_no_socket_is_never_removed, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_a_file_of_somebody_else_is_not_removed, make_folder,
                                         remove_folder),
