@@ -84,6 +84,10 @@ static int take_method(parser *parser)
         return bad_request(parser, "no single space stands behind the request method");
     }
     parser->head->method = taken_since(parser, start);
+    /* RFC 9110 section 9.3.6: what a success answered to it would make a tunnel of what follows. */
+    if (weft__string_equals(parser->head->method, "CONNECT")) {
+        return weft__problem_set(parser->problem, UNKNOWN, "CONNECT is for proxies");
+    }
     parser->at++;
     return TAKEN;
 }
