@@ -136,7 +136,7 @@ void weft_request_drop(weft_request *request)
 
 static void put_detail(char *detail, size_t size, const char *text)
 {
-    if (size) snprintf(detail, size, "%s", text);
+    if (detail) snprintf(detail, size, "%s", text);
 }
 
 void weft_acceptance_init_sized(weft_acceptance *acceptance, size_t size)

@@ -103,6 +103,7 @@ static weft_status check_config(const weft_listener_config *config, char *detail
     if (!config->max_header_size) wrong = "max_header_size is 0";
     if (config->keep_alive > WEFT_KEEP_ALIVE_NEVER) wrong = "keep_alive is no weft_keep_alive";
     if (!config->max_pipelined_requests) wrong = "max_pipelined_requests is 0";
+    if (!weft__is_field_value(weft__string(config->server))) wrong = "server has control characters";
     if (config->max_entity_body_size < -1) wrong = "max_entity_body_size is below -1";
     if (!wrong) return WEFT_OK;
     snprintf(detail, detail_size, "%s", wrong);
@@ -119,7 +120,7 @@ static weft_listener *new_listener(const weft_listener_config *config, size_t si
     listener->head_limits = (weft__head_limits){
         .max_uri_length = config->max_uri_length,
         .max_header_size = config->max_header_size,
-        .max_fields = 256,
+        .max_fields = WEFT__MOST_FIELDS,
     };
     weft__link_init(&listener->sharers);
     weft__link_init(&listener->sharer_link);

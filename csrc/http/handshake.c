@@ -10,7 +10,7 @@
 static const weft__head_limits limits = {
     .max_uri_length = 4096,
     .max_header_size = 8192,
-    .max_fields = 128,
+    .max_fields = WEFT__MOST_FIELDS,
 };
 
 enum {
@@ -110,7 +110,6 @@ weft_status weft_handshake_new_client(weft_handshake **out, const weft_handshake
     weft_handshake_client_config config;
     weft_handshake_client_config_init(&config);
     if (weft__config_take(&config, given, sizeof config) != WEFT_OK) return WEFT_EINVAL;
-    if (!config.fields && config.field_count > 0) return WEFT_EINVAL;
     weft_handshake *client = weft__alloc_zeroed(sizeof *client);
     if (!client) return WEFT_ENOMEM;
     client->is_client = true;
@@ -258,7 +257,6 @@ weft_status weft_handshake_accept(weft_handshake *handshake, weft_string subprot
     weft_compression agreed;
     char extensions[WEFT__EXTENSION_MAX];
     if (handshake->state != WEFT_HANDSHAKE_DECIDING) return WEFT_ESTATE;
-    if (!fields && field_count > 0) return WEFT_EINVAL;
     weft_string chosen = weft__upgrade_find_subprotocol(&handshake->head, subprotocol);
     if (chosen.length != subprotocol.length) return WEFT_EINVAL;
     if (weft__upgrade_check_fields(fields, field_count, &problem) != WEFT_OK) return WEFT_EINVAL;

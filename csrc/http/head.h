@@ -5,7 +5,8 @@
 #include "http/problem.h"
 
 enum {
-    WEFT__NO_CONTENT_LENGTH = -1
+    WEFT__NO_CONTENT_LENGTH = -1,
+    WEFT__MOST_FIELDS = 256 /**< Of a head, where nobody sets another limit. */
 };
 
 /** Ceilings of one head. */
@@ -45,7 +46,7 @@ typedef struct weft__head {
  * same however the bytes were cut, so a caller may parse again from the start with every new piece.
  *
  * Returns the bytes of the head, 0 when its end has not arrived, WEFT_EHTTP with `problem`
- * filled (400, 414, 431, 501 for another coding or a method over 32 characters, 505 for another HTTP
+ * filled (400, 414, 431, 501 for another coding, CONNECT or a method over 32 characters, 505 for another HTTP
  * version), or WEFT_ENOMEM. `head` is cleared unless the result is positive; then weft__head_clear is due.
  */
 int64_t weft__head_parse_request(weft__head *head, const char *bytes, size_t length,

@@ -158,6 +158,10 @@ weft_status weft__upgrade_check_fields(const weft_field *fields, size_t count, w
 {
     const size_t longest_quoted = 64;
     size_t hosts = 0, origins = 0;
+    if (!fields && count > 0) {
+        weft__problem_set(problem, 0, "fields are missing");
+        return WEFT_EINVAL;
+    }
     for (size_t i = 0; i < count; i++) {
         const char *fault = field_fault(&fields[i], &hosts, &origins);
         if (!fault) continue;

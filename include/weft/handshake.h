@@ -53,8 +53,8 @@ WEFT_API weft_status weft_handshake_new_client(weft_handshake **out,
                                                const weft_handshake_client_config *config);
 
 /**
- * A server's handshake with the limits of the listener's defaults: 4096 bytes of target, 8192 bytes
- * of fields. Returns WEFT_ENOMEM with `*out` NULL. Free with weft_handshake_free. Thread: any.
+ * A server's handshake with the limits of the listener's defaults: 4096 bytes of target, 8192 bytes of
+ * fields, 256 fields. Returns WEFT_ENOMEM with `*out` NULL. Free with weft_handshake_free. Thread: any.
  */
 WEFT_API weft_status weft_handshake_new_server(weft_handshake **out);
 

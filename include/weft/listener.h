@@ -77,10 +77,10 @@ typedef struct weft_listener_config {
     uint32_t backlog;    /**< Connections that wait to be accepted; 4096. */
     uint32_t timeout_ms; /**< From accept (or the last answer) until the request is there, its body included;
                             beyond: 408. Bytes do not extend it. 120 s; 0: no limit. */
-    uint32_t max_uri_length;       /**< Bytes of the request target; 4096; beyond: 414. */
-    uint32_t max_header_size;      /**< Bytes of the header fields; 8192; beyond: 431. */
-    uint64_t max_connections;      /**< Open at a time, over all loops; beyond: 503. UINT64_MAX. */
-    const char *server;            /**< Value of the Server field on every answer, or NULL. */
+    uint32_t max_uri_length;  /**< Bytes of the request target; 4096; beyond: 414. */
+    uint32_t max_header_size; /**< Bytes of the header fields; 8192; beyond, or over 256 fields: 431. */
+    uint64_t max_connections; /**< Open at a time, over all loops; beyond: 503. UINT64_MAX. */
+    const char *server; /**< Value of the Server field on every answer, or NULL; no control characters. */
     const weft_path_route *routes; /**< Attached before the first connection is accepted; may be NULL. */
     size_t route_count;
     void *context; /**< Handed to on_closed. */

@@ -195,6 +195,8 @@ static void test_answers_that_cannot_be_leave_the_request_open(void **state)
     response.fields = &injected;
     response.field_count = 1;
     assert_int_equal(weft_request_respond(world.request, &response, NULL, 0), WEFT_EINVAL);
+    response.fields = NULL;
+    assert_int_equal(weft_request_respond(world.request, &response, NULL, sizeof detail), WEFT_EINVAL);
     assert_int_equal(world_accept(&world, world.request), WEFT_OK);
     assert_int_equal(peer_status(peer), 101);
     close(peer);

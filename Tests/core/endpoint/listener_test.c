@@ -81,6 +81,9 @@ static void test_settings_that_cannot_be_are_refused(void **state)
     world.listening.max_entity_body_size = -2;
     expect_refused(&world, WEFT_EINVAL);
     world.listening = good;
+    world.listening.server = "weft\r\nSet-Cookie: a=b";
+    expect_refused(&world, WEFT_EINVAL);
+    world.listening = good;
     const weft_path_route twice[] = {{"/", &world.route}, {"/", &world.route}};
     world.listening.routes = twice;
     world.listening.route_count = 2;

@@ -188,6 +188,17 @@ static void test_a_server_keeps_to_its_limits(void **state)
     assert_int_equal(feed(server, big, sizeof big, sizeof big, &used), WEFT_EHTTP);
     assert_int_equal(weft_handshake_http_status(server), 431);
     weft_handshake_free(server);
+
+    for (int fields = 256; fields <= 257; fields++) {
+        char *end = stpcpy(big, "GET / HTTP/1.1\r\n");
+        for (int i = 0; i < fields; i++)
+            end = stpcpy(end, "A:b\r\n");
+        server = new_server();
+        weft_status status = fields > 256 ? WEFT_EHTTP : WEFT_OK;
+        assert_int_equal(feed(server, big, (size_t)(end - big), SIZE_MAX, &used), status);
+        assert_int_equal(weft_handshake_http_status(server), fields > 256 ? 431 : 0);
+        weft_handshake_free(server);
+    }
 }
 
 /* The answer of a server to what the client has in its output. */
@@ -313,6 +324,7 @@ static void test_a_client_that_cannot_be_is_refused(void **state)
     weft_handshake_client_config config = {0};
     assert_int_equal(weft_handshake_new_client(&client, &config), WEFT_EINVAL);
     weft_handshake_client_config_init(&config);
+    config.url = string("ws://h/");
     config.field_count = 1;
     assert_int_equal(weft_handshake_new_client(&client, &config), WEFT_EINVAL);
 }

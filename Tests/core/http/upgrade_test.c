@@ -183,6 +183,8 @@ static void test_host_and_origin_are_allowed_once(void **state)
     assert_int_equal(weft__upgrade_check_fields(fields, 5, &problem), WEFT_EINVAL);
     assert_string_equal(problem.text, "\"host\" is repeated");
     assert_int_equal(weft__upgrade_check_fields(NULL, 0, &problem), WEFT_OK);
+    assert_int_equal(weft__upgrade_check_fields(NULL, 1, &problem), WEFT_EINVAL);
+    assert_string_equal(problem.text, "fields are missing");
 }
 
 static void test_the_answer_of_the_rfc_is_written(void **state)
