@@ -49,6 +49,7 @@ void weft__http_connection_abort(weft__http_connection *connection)
 void weft__http_connection_hand_over(weft__http_connection *connection)
 {
     leave(connection);
+    weft__stream_read_little(connection->stream, false);
     connection->stream = NULL;
     release(connection);
 }
@@ -221,6 +222,7 @@ weft_status weft__http_connection_open(weft__site *site, weft__stream *stream, b
     weft__loop_retain(site->loop);
     weft__loop_join(site->loop, &connection->member);
     weft__stream_set_owner(stream, &stream_events, connection);
+    weft__stream_read_little(stream, true); /* what comes behind a request waits for its answer */
     weft__http_connection_read_on(connection);
     return WEFT_OK;
 }

@@ -8,6 +8,7 @@
 
 enum {
     WEFT__RECEIVE_BUFFER = 256 * 1024,   /**< One read of the loop; small enough to stay in a core's cache. */
+    WEFT__LITTLE_READ = 16 * 1024,       /**< One read of a stream whose owner may have to keep it. */
     WEFT__SPARE_BUFFERS = 64,            /**< Output buffers that a loop keeps between turns. */
     WEFT__SPARE_BUFFER_MAX = 128 * 1024, /**< The largest block worth keeping. */
 };

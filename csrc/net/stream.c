@@ -61,7 +61,8 @@ static void lend_receive_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t 
 {
     (void)suggested;
     weft__stream *stream = handle->data;
-    *out = uv_buf_init((char *)stream->loop->receive_buffer, WEFT__RECEIVE_BUFFER);
+    unsigned most = stream->reads_little ? WEFT__LITTLE_READ : WEFT__RECEIVE_BUFFER;
+    *out = uv_buf_init((char *)stream->loop->receive_buffer, most);
 }
 
 /* A reset right behind the last bytes reaches us as their end: libuv then does not ask the system why. */
@@ -99,6 +100,11 @@ void weft__stream_start_reading(weft__stream *stream)
     if (stream->is_reading || stream->is_broken || stream->is_closed) return;
     stream->is_reading = true;
     uv_read_start(&stream->uv.stream, lend_receive_buffer, on_readable);
+}
+
+void weft__stream_read_little(weft__stream *stream, bool is_little)
+{
+    stream->reads_little = is_little;
 }
 
 void weft__stream_stop_reading(weft__stream *stream)

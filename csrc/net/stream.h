@@ -37,6 +37,10 @@ weft_loop *weft__stream_loop(const weft__stream *stream);
 /** Reads from now on; reading is off at first. */
 void weft__stream_start_reading(weft__stream *stream);
 
+/** Whether one on_read brings no more than 16 KiB, for an owner who may have to keep it; at first it may
+ * bring as much as the loop's buffer takes. */
+void weft__stream_read_little(weft__stream *stream, bool is_little);
+
 /** Leaves the peer's bytes in the system's buffers from now on. */
 void weft__stream_stop_reading(weft__stream *stream);
 

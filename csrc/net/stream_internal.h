@@ -28,9 +28,10 @@ struct weft__stream {
     weft__turn_end_hook flush;
     _Atomic size_t *shared_unsent; /* the owner's copy of the bytes that wait, or NULL */
     uint8_t writes_waiting;        /* uv_write requests under way */
-    bool is_broken;
-    bool is_closed;
-    bool is_reading;
+    bool is_broken : 1;
+    bool is_closed : 1;
+    bool is_reading : 1;
+    bool reads_little : 1;
     int break_error; /* libuv's; why the stream is broken, to be told at the end of the turn; or 0 */
     union {
         uv_handle_t handle;

@@ -223,6 +223,33 @@ static void test_half_a_body_times_out(void **state)
     world_end(&world);
 }
 
+/* What a peer sends while its request is decided stays with the system, whatever the peer can send. */
+static void test_little_is_read_ahead_of_an_answer(void **state)
+{
+    (void)state;
+    static const char junk[1 << 20];
+    counting_allocator counter;
+    allocator_count(&counter);
+    world world;
+    init_to_keep(&world);
+    world_listen(&world);
+    hold_loop(&world);
+    int peer = peer_connect(world.port);
+    peer_say(peer, peer_upgrade_request);
+    ssize_t sent = send(peer, junk, sizeof junk, MSG_DONTWAIT | MSG_NOSIGNAL);
+    assert_true(sent > 256 * 1024);
+    size_t before = counter.bytes;
+    let_loop_go();
+    await_kept(&world, 1);
+    await_turn(&world);
+    assert_true(counter.bytes - before < 64 * 1024);
+    world_respond(kept[0], 403, "");
+    assert_int_equal(peer_status(peer), 403);
+    close(peer);
+    world_end(&world);
+    allocator_restore(&counter);
+}
+
 static void test_a_body_that_is_taken_is_asked_for(void **state)
 {
     (void)state;
@@ -271,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_a_refused_body_is_drained_so_that_the_answer_arrives),
         cmocka_unit_test(test_a_body_that_ends_early_is_400),
         cmocka_unit_test(test_half_a_body_times_out),
+        cmocka_unit_test(test_little_is_read_ahead_of_an_answer),
         cmocka_unit_test(test_a_body_that_is_taken_is_asked_for),
         cmocka_unit_test(test_a_body_that_is_refused_is_not_asked_for),
     };
