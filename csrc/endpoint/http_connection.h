@@ -25,6 +25,7 @@ typedef struct weft__http_connection {
     bool peer_ended; /* its own direction of TCP */
     weft__stream *stream;
     weft__buffer input;         /* what arrived and was not taken */
+    size_t length_parsed;       /* of the input: no whole head, as far as is known */
     weft__link requests;        /* weft_request.link, in their order */
     size_t request_count;       /* of the list */
     uint64_t body_left;         /* of a body with Content-Length */

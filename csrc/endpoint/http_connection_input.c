@@ -3,6 +3,8 @@
 
 #include "endpoint/request.h"
 
+#include <string.h>
+
 enum {
     REFUSED_MS = 5000 /* how long a peer over max_connections may take to send its request */
 };
@@ -60,15 +62,26 @@ static void begin(weft__http_connection *connection, weft_request *request)
     }
 }
 
+/* A head is parsed from its start. So that a peer that drips bytes does not make that costly, it is parsed
+ * again when a line has ended or there is twice as much. */
+static int64_t parse_head(weft__http_connection *connection, weft__head *head, weft__problem *problem)
+{
+    const char *bytes = (const char *)weft__buffer_front(&connection->input);
+    size_t length = weft__buffer_length(&connection->input), known = connection->length_parsed;
+    if (length / 2 < known && !memchr(bytes + known, '\n', length - known)) return 0;
+    int64_t used = weft__head_parse_request(head, bytes, length, &connection->listener->head_limits, problem);
+    connection->length_parsed = used == 0 ? length : 0;
+    return used;
+}
+
 /* These two take one request's head or what is there of its body; false: more must arrive. */
 static bool take_head(weft__http_connection *connection)
 {
     weft__head head;
     weft__problem problem;
-    const char *bytes = (const char *)weft__buffer_front(&connection->input);
-    int64_t length = weft__head_parse_request(&head, bytes, weft__buffer_length(&connection->input),
-                                              &connection->listener->head_limits, &problem);
+    int64_t length = parse_head(connection, &head, &problem);
     if (length == 0) return false;
+    const char *bytes = (const char *)weft__buffer_front(&connection->input);
     if (length == WEFT_EHTTP) {
         weft__http_connection_refuse(connection, NULL, &problem);
         return true;

@@ -54,6 +54,34 @@ static void test_dripping_bytes_do_not_postpone_the_timeout(void **state)
     world_end(&world);
 }
 
+/* The fields of a head that is read again are listed anew, which takes an allocation. */
+static void test_dripping_bytes_are_not_read_again_and_again(void **state)
+{
+    (void)state;
+    enum {
+        BYTES = 1000
+    };
+    counting_allocator counter;
+    allocator_count(&counter);
+    world world;
+    world_init(&world);
+    world_listen(&world);
+    int peer = peer_connect(world.port);
+    peer_say(peer, "GET / HTTP/1.1\r\nHost: a\r\nX: ");
+    await_turn(&world);
+    size_t before = counter.requests;
+    for (int i = 0; i < BYTES; i++) {
+        peer_say(peer, "x");
+        await_turn(&world); /* takes one itself */
+    }
+    assert_true(counter.requests - before - BYTES < 100);
+    peer_say(peer, "\r\n\r\n");
+    assert_int_equal(peer_status(peer), 426);
+    close(peer);
+    world_end(&world);
+    allocator_restore(&counter);
+}
+
 static void answer_with_its_body(world *world, weft_connection *connection, weft_request *request)
 {
     (void)world;
@@ -291,6 +319,7 @@ int main(void)
         cmocka_unit_test(test_a_long_head_is_refused_before_its_end),
         cmocka_unit_test(test_half_a_request_times_out),
         cmocka_unit_test(test_dripping_bytes_do_not_postpone_the_timeout),
+        cmocka_unit_test(test_dripping_bytes_are_not_read_again_and_again),
         cmocka_unit_test(test_a_body_is_collected_before_the_application_is_called),
         cmocka_unit_test(test_a_body_over_its_limit_is_413_as_soon_as_it_is_known),
         cmocka_unit_test(test_ambiguous_bodies_are_400_and_nothing_behind_them_is_read),
