@@ -257,6 +257,12 @@ static inline void peer_expect_text(int peer, const char *text)
     peer_expect_frame(peer, FIN | TEXT, text, strlen(text));
 }
 
+static inline void peer_expect_echo(int peer, const char *text)
+{
+    peer_send_text(peer, text);
+    peer_expect_text(peer, text);
+}
+
 /* A close frame with that code, whatever its reason; 0: an empty one. */
 static inline void peer_expect_close(int peer, uint16_t code)
 {

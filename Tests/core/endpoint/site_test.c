@@ -34,12 +34,6 @@ static int open_shared(world *sharer)
     return peer;
 }
 
-static void expect_echo(int peer, const char *text)
-{
-    peer_send_text(peer, text);
-    peer_expect_text(peer, text);
-}
-
 #define SHARED_GET "GET /shared HTTP/1.1\r\nHost: a\r\n\r\n"
 
 static void test_services_of_two_listeners_live_on_one_port(void **state)
@@ -56,8 +50,8 @@ static void test_services_of_two_listeners_live_on_one_port(void **state)
     assert_int_equal(world_count(&owner, REQUEST), 2);
     assert_int_equal(world_count(&sharer, REQUEST), 1);
     int ours = peer_open(owner.port), theirs = open_shared(&sharer);
-    expect_echo(ours, "ours");
-    expect_echo(theirs, "theirs");
+    peer_expect_echo(ours, "ours");
+    peer_expect_echo(theirs, "theirs");
     assert_int_equal(weft_listener_connection_count(owner.listener), 2);
     assert_int_equal(weft_listener_connection_count(sharer.listener), 1);
     close(theirs);
@@ -104,7 +98,7 @@ static void test_stopping_the_second_leaves_the_first_alone(void **state)
     peer_send_close(theirs, 1001);
     peer_expect_end(theirs);
     world_await(&sharer, STOPPED, 1);
-    expect_echo(ours, "still here");
+    peer_expect_echo(ours, "still here");
     peer_say(plain, GET);
     expect_answer(plain, 200, "hello");
     peer_say(plain, SHARED_GET);
@@ -159,7 +153,7 @@ static void test_an_immediate_stop_of_the_second_aborts_its_own(void **state)
     peer_expect_end(pending);
     assert_int_equal(world_accept(&sharer, sharer.request), WEFT_OK); /* too late: only the release is left */
     world_await(&sharer, RELEASE, 1);
-    expect_echo(ours, "still here");
+    peer_expect_echo(ours, "still here");
     close(ours);
     close(pending);
     weft_listener_release(sharer.listener);
@@ -206,7 +200,7 @@ static void test_the_first_may_be_released_before_the_second(void **state)
     int peers[8];
     for (int i = 0; i < 8; i++) {
         peers[i] = open_shared(&sharer);
-        expect_echo(peers[i], "hello");
+        peer_expect_echo(peers[i], "hello");
     }
     weft_listener_release(owner.listener);
     world_await(&owner, STOPPED, 1);
