@@ -159,11 +159,6 @@ static void fail_message(weft__session *session, weft_event *event, weft_status 
         snprintf(detail, sizeof detail, "a message has more than maxFragments %" PRIu32 " frames",
                  session->config->max_fragments);
         fail(session, event, status, detail);
-    } else if (status == WEFT_ETOOBIG && message->is_compressed) {
-        char detail[sizeof event->detail];
-        snprintf(detail, sizeof detail, "a compressed message inflates to more than maxMessageSize %" PRIu64,
-                 session->config->max_message_size);
-        fail(session, event, status, detail);
     } else if (status == WEFT_ETOOBIG) {
         uint64_t size = weft__buffer_length(&message->payload) + frame_length;
         fail_over_limit(session, event, "message", size, "maxMessageSize", session->config->max_message_size);
@@ -194,6 +189,20 @@ static void begin_data_frame(weft__session *session, weft_event *event, const we
     session->is_inside_frame = true;
 }
 
+static void fail_inflating(weft__session *session, weft_event *event, weft_status status)
+{
+    if (status == WEFT_ETOOBIG) {
+        char detail[sizeof event->detail];
+        snprintf(detail, sizeof detail, "a compressed message inflates to more than maxMessageSize %" PRIu64,
+                 session->config->max_message_size);
+        fail(session, event, status, detail);
+    } else if (status == WEFT_EPAYLOAD) {
+        fail(session, event, status, "a compressed message is damaged");
+    } else {
+        fail(session, event, status, weft_status_text(status));
+    }
+}
+
 /* RFC 7692 section 7.2.2. What was inflated is checked even where the rest is wrong, so that the cut of the
  * input does not decide which of two faults comes first. */
 static void take_compressed(weft__session *session, weft_event *event, const uint8_t *bytes, size_t length)
@@ -207,10 +216,8 @@ static void take_compressed(weft__session *session, weft_event *event, const uin
     if (is_over) status = weft__deflate_finish(&session->deflate, session->config);
     if (text != WEFT_OK) {
         fail_message(session, event, text, 0);
-    } else if (status == WEFT_EPAYLOAD) {
-        fail(session, event, status, "a compressed message is damaged");
     } else if (status != WEFT_OK) {
-        fail_message(session, event, status, 0);
+        fail_inflating(session, event, status);
     }
 }
 

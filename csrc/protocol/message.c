@@ -25,6 +25,7 @@ static weft_status check_text(weft__message *message, const uint8_t *bytes, size
 
 weft_status weft__message_check(weft__message *message, size_t added)
 {
+    if (added == 0) return WEFT_OK; /* and `payload` may have no block */
     const uint8_t *end = weft__buffer_front(&message->payload) + weft__buffer_length(&message->payload);
     return check_text(message, end - added, added);
 }

@@ -533,6 +533,30 @@ static void test_limits_count_what_is_inflated(void **state)
                            "failure 1009 ETOOBIG\n");
 }
 
+/* The only frame that a message may have is not one too many when it inflates to too much. */
+static void test_the_limit_that_was_passed_is_named(void **state)
+{
+    (void)state;
+    weft_compression agreed;
+    weft__deflate_pool pool;
+    weft__session session;
+    weft_event event;
+    size_t used;
+    weft_session_config limits = config_for(WEFT_CLIENT);
+    weft_compression_init(&agreed, WEFT_CLIENT);
+    limits.compression = &agreed;
+    limits.max_fragments = 1;
+    limits.max_message_size = 4;
+    weft__deflate_pool_init(&pool);
+    weft__session_init(&session, &limits);
+    weft__session_use_pool(&session, &pool);
+    uint8_t frame[] = {TEXT | RSV1, 7, 0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00};
+    weft__session_next(&session, &event, frame, sizeof frame, &used);
+    assert_string_equal(event.detail, "a compressed message inflates to more than maxMessageSize 4");
+    weft__session_clear(&session);
+    weft__deflate_pool_clear(&pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -565,6 +589,7 @@ int main(void)
         cmocka_unit_test(test_damaged_messages_end_the_session),
         cmocka_unit_test(test_inflated_text_is_utf8),
         cmocka_unit_test(test_limits_count_what_is_inflated),
+        cmocka_unit_test(test_the_limit_that_was_passed_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
