@@ -27,8 +27,8 @@ typedef struct weft_session_config {
     size_t size;               /**< Set by init; lets the struct grow at its end. */
     weft_role role;            /**< Server by default. */
     uint64_t max_frame_size;   /**< Payload bytes: the longest frame accepted, and the size into which
-                                    outgoing messages are cut; 65536. At least 1. */
-    uint64_t max_message_size; /**< Bytes of an assembled and inflated message; 1 MiB. At least 1. */
+                                    outgoing messages are cut; 65536. 1 to PTRDIFF_MAX. */
+    uint64_t max_message_size; /**< Bytes of an assembled and inflated message; 1 MiB. 1 to PTRDIFF_MAX. */
     uint32_t max_fragments;    /**< Frames of one message, empty ones included; 131072. At least 1. */
     const weft_compression *compression; /**< What the handshake agreed of permessage-deflate, as
                                               weft_handshake_compression says; copied; NULL: nothing. */
@@ -67,12 +67,14 @@ static inline void weft_session_config_init(weft_session_config *config)
 }
 
 /**
- * A session that starts behind the opening handshake. Copies `config`.
- * Returns WEFT_EINVAL for a setting out of range or WEFT_ENOMEM, with `*out` NULL.
+ * A session that starts behind the opening handshake. Copies `config` and what it points to. Free with
+ * weft_session_free.
+ * Returns WEFT_EINVAL for a setting out of range (a limit of 0 or over PTRDIFF_MAX, agreed window bits that
+ * are not 8 to 15, a level that is not 1 to 9) or WEFT_ENOMEM, with `*out` NULL. Thread: any.
  */
 WEFT_API weft_status weft_session_new(weft_session **out, const weft_session_config *config);
 
-/** Ends a session; NULL is fine. */
+/** Ends a session; NULL is fine. What its last event and its output lent becomes invalid. */
 WEFT_API void weft_session_free(weft_session *session);
 
 /**
@@ -87,21 +89,24 @@ WEFT_API void weft_session_trim(weft_session *session);
  * were taken; call again with the rest until the event is NONE. After CLOSE and FAILURE all further
  * bytes are taken and dropped.
  *
- * Returns WEFT_OK, also with a FAILURE event; WEFT_ENOMEM ends the session as a failure with code 1011.
+ * Returns WEFT_OK, also with a FAILURE event, which has status WEFT_ENOMEM and code 1011 where memory ran
+ * out. WEFT_ENOMEM or WEFT_ESYSTEM (a client without random bytes): beside the FAILURE event its close frame
+ * could not be made, so the output lacks it.
  */
 WEFT_API weft_status weft_session_next(weft_session *session, weft_event *event, uint8_t *bytes,
                                        size_t length, size_t *used);
 
 /**
  * Puts a message into the output, compressed where that was agreed and pays, in frames of at most
- * max_frame_size. Copies `bytes`.
- * Text must be UTF-8: WEFT_EPAYLOAD otherwise. WEFT_ECLOSED after our close frame, WEFT_ENOMEM.
+ * max_frame_size. Copies `bytes`, which may be NULL for an empty message. On failure nothing is put there:
+ * WEFT_EINVAL for an unknown type, WEFT_EPAYLOAD for text that is not UTF-8, WEFT_ECLOSED after our close
+ * frame or a failure, WEFT_ENOMEM, WEFT_ESYSTEM for a client without random bytes.
  */
 WEFT_API weft_status weft_session_send(weft_session *session, weft_message_type type, const uint8_t *bytes,
                                        size_t length);
 
-/** Puts a ping into the output. WEFT_ECONTROL over 125 bytes, WEFT_ECLOSED after our close frame,
- * WEFT_ENOMEM.
+/** Puts a ping into the output. Copies `bytes`, which may be NULL for none. WEFT_ECONTROL over 125 bytes,
+ * WEFT_ECLOSED after our close frame or a failure, WEFT_ENOMEM, WEFT_ESYSTEM.
  */
 WEFT_API weft_status weft_session_ping(weft_session *session, const uint8_t *bytes, size_t length);
 
@@ -111,7 +116,8 @@ WEFT_API weft_status weft_session_pong(weft_session *session, const uint8_t *byt
 /**
  * Puts the close frame into the output: code 0 or WEFT_CLOSE_NO_STATUS sends an empty one. WEFT_EINVAL for a
  * code that may not be sent (weft_close_code_is_valid), a reason over WEFT_CLOSE_REASON_MAX bytes, a reason
- * without code; WEFT_EPAYLOAD for a reason that is not UTF-8; WEFT_ECLOSED when one was sent; WEFT_ENOMEM.
+ * without code; WEFT_EPAYLOAD for a reason that is not UTF-8; WEFT_ECLOSED when one was sent; WEFT_ENOMEM;
+ * WEFT_ESYSTEM. Copies `reason`, UTF-8 of `length` bytes, which may be NULL for none.
  */
 WEFT_API weft_status weft_session_close(weft_session *session, uint16_t code, const char *reason,
                                         size_t length);
@@ -119,7 +125,7 @@ WEFT_API weft_status weft_session_close(weft_session *session, uint16_t code, co
 /** Bytes to send, valid until the next call that changes the session; `*length` 0: none. */
 WEFT_API void weft_session_output(const weft_session *session, const uint8_t **bytes, size_t *length);
 
-/** Takes `length` sent bytes off the output. */
+/** Takes `length` sent bytes off the output; at most what is there. */
 WEFT_API void weft_session_consume_output(weft_session *session, size_t length);
 
 /** True when both close frames went their way, or after a failure: send the output, then end the connection.
