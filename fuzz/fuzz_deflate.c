@@ -88,6 +88,19 @@ static void check_round_trips(const uint8_t *choices, const uint8_t *bytes, size
     side_clear(&client);
 }
 
+/* What came is the same as far as both came. zlib looks for what is referred to in its output first and then
+ * in its window, so only with the widest one does the cut never decide. */
+static void require_agreement(weft_status one, const weft__buffer *bytes, weft_status other,
+                              const weft__buffer *other_bytes, bool is_widest)
+{
+    size_t length = weft__buffer_length(bytes), other_length = weft__buffer_length(other_bytes);
+    size_t both = length < other_length ? length : other_length;
+    if (both && memcmp(weft__buffer_front(bytes), weft__buffer_front(other_bytes), both) != 0) abort();
+    bool is_same = one == other && length == other_length;
+    bool is_beyond_window = !is_widest && (one == WEFT_EPAYLOAD || other == WEFT_EPAYLOAD);
+    if (!is_same && !is_beyond_window) abort();
+}
+
 static void check_any_bytes(const uint8_t *choices, const uint8_t *bytes, size_t length)
 {
     side whole, cut;
@@ -95,15 +108,14 @@ static void check_any_bytes(const uint8_t *choices, const uint8_t *bytes, size_t
     side_init(&whole, WEFT_SERVER, choices);
     side_init(&cut, WEFT_SERVER, choices);
     whole.config.max_message_size = cut.config.max_message_size = 1 + (uint64_t)choices[3] * 64;
+    bool is_widest = whole.agreed.client_no_context_takeover || whole.agreed.client_max_window_bits == 15;
     for (int round = 0; round < 2; round++) {
         weft_status status = inflate_all(&whole, &one, bytes, length, SIZE_MAX);
-        if (inflate_all(&cut, &other, bytes, length, 1 + choices[4] % 3) != status) abort();
-        size_t inflated = weft__buffer_length(&one);
-        if (weft__buffer_length(&other) != inflated) abort();
-        if (inflated && memcmp(weft__buffer_front(&one), weft__buffer_front(&other), inflated) != 0) abort();
+        weft_status status_of_cut = inflate_all(&cut, &other, bytes, length, 1 + choices[4] % 3);
+        require_agreement(status, &one, status_of_cut, &other, is_widest);
         weft__buffer_clear(&one);
         weft__buffer_clear(&other);
-        if (status != WEFT_OK) break;
+        if (status != WEFT_OK || status_of_cut != WEFT_OK) break;
     }
     side_clear(&whole);
     side_clear(&cut);

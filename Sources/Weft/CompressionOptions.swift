@@ -2,7 +2,7 @@
 ///
 /// A value out of range is an error of the initializer that takes the configuration.
 public struct CompressionOptions: Sendable, Hashable {
-    /// Whose the memory is: some 40 KiB to inflate, some 150 KiB to deflate.
+    /// Whose the memory is: some 40 KiB to inflate, some 150 KiB to deflate; with windows of 9 bits 8 KiB and 24 KiB.
     public enum MemoryPolicy: Sendable, Hashable {
         /// The event loop's: its connections use the same contexts in turn, and each message stands alone, as
         /// if both `NoContextTakeover` settings were true. An idle connection holds nothing.

@@ -11,7 +11,8 @@ static const uint8_t tail[4] = {0x00, 0x00, 0xFF, 0xFF};
 
 enum {
     LEAST_ROOM = 1024,
-    FEWEST_ZLIB_BITS = 9, /* zlib's raw streams have no window of 256 bytes */
+    FEWEST_ZLIB_BITS = 9, /* zlib compresses no raw streams with a window of 256 bytes */
+    MOST_BITS = 15,
 };
 
 /* What holds for the messages of one side. */
@@ -130,6 +131,14 @@ void weft__deflate_forget_output(weft__deflate *deflate)
 
 /* -- incoming ---------------------------------------------------------------------------------- */
 
+/* A window as large as what is kept of the peer's messages. Those that stand alone are inflated with the one
+ * decompressor that all of them share, which fits any. */
+static uint8_t incoming_window_bits(const weft_session_config *config)
+{
+    terms terms = peers_terms(config);
+    return terms.takes_over ? terms.window_bits : MOST_BITS;
+}
+
 /* Brings back what the peer may refer to. */
 static weft__context *begin_incoming(weft__deflate *deflate, const weft_session_config *config)
 {
@@ -139,8 +148,8 @@ static weft__context *begin_incoming(weft__deflate *deflate, const weft_session_
         if (!weft__link_is_alone(&context->link)) weft__deflate_pool_wake(deflate->pool, context);
         return context;
     }
-    uint8_t bits = peers_terms(config).window_bits;
-    weft__context *context = weft__deflate_pool_take_decompressor(deflate->pool, bits);
+    weft__context *context =
+        weft__deflate_pool_take_decompressor(deflate->pool, incoming_window_bits(config));
     if (!context) return NULL;
     deflate->incoming = &context->history;
     weft__window *window = (weft__window *)history;

@@ -2,11 +2,9 @@
 
 #include "base/allocator.h"
 
-#include <string.h>
+#include <assert.h>
 
 enum {
-    /* Any decompressor takes any window; what its peer may refer to is cut when the window is kept. */
-    WIDEST_WINDOW_BITS = 15,
     /* Tables of 16 KiB instead of zlib's usual 128 KiB: for messages of up to some KiB that is faster, since
      * they stay in the cache and are cleared for each message that stands alone. */
     MEMORY_LEVEL = 5,
@@ -15,7 +13,8 @@ enum {
 void weft__deflate_pool_init(weft__deflate_pool *pool)
 {
     *pool = (weft__deflate_pool){0};
-    weft__link_init(&pool->resting);
+    weft__link_init(&pool->spare);
+    weft__link_init(&pool->owned);
 }
 
 static weft__context *context_of(weft__link *link)
@@ -56,7 +55,7 @@ static weft__context *begin(bool compresses, uint8_t window_bits, uint8_t level)
     weft__link_init(&context->link);
     int code = compresses ? deflateInit2(&context->stream, level, Z_DEFLATED, -window_bits, MEMORY_LEVEL,
                                          Z_DEFAULT_STRATEGY)
-                          : inflateInit2(&context->stream, -WIDEST_WINDOW_BITS);
+                          : inflateInit2(&context->stream, -window_bits);
     if (code == Z_OK) return context;
     weft__free(context); /* zlib has given back what it got */
     return NULL;
@@ -72,13 +71,12 @@ static void leave(weft__deflate_pool *pool, weft__context *context)
 
 static weft__context *take(weft__deflate_pool *pool, bool compresses, uint8_t window_bits, uint8_t level)
 {
-    for (weft__link *link = pool->resting.previous; link != &pool->resting; link = link->previous) {
+    for (weft__link *link = pool->spare.previous; link != &pool->spare; link = link->previous) {
         weft__context *context = context_of(link);
-        if (context->owner || context->compresses != compresses) continue;
-        bool fits = !compresses || (context->window_bits == window_bits && context->level == level);
+        bool fits = context->compresses == compresses && context->window_bits == window_bits &&
+                    context->level == level;
         if (!fits) continue;
         leave(pool, context);
-        context->window_bits = window_bits;
         return context;
     }
     return begin(compresses, window_bits, level);
@@ -100,26 +98,43 @@ void weft__deflate_pool_wake(weft__deflate_pool *pool, weft__context *context)
     leave(pool, context);
 }
 
+static bool nothing_rests(const weft__deflate_pool *pool)
+{
+    return weft__link_is_alone(&pool->spare) && weft__link_is_alone(&pool->owned);
+}
+
+static void end_first(weft__deflate_pool *pool, weft__link *list)
+{
+    weft__context *context = context_of(list->next);
+    leave(pool, context);
+    end(context);
+}
+
+/* The one that has rested longest makes room: which kinds are asked for changes. */
+static void make_spare(weft__deflate_pool *pool, weft__context *context)
+{
+    if (pool->spare_count == WEFT__SPARE_CONTEXTS) end_first(pool, &pool->spare);
+    (context->compresses ? deflateReset : inflateReset)(&context->stream);
+    weft__list_append(&pool->spare, &context->link);
+    pool->spare_count++;
+}
+
 void weft__deflate_pool_rest(weft__deflate_pool *pool, weft__context *context, weft__deflate *owner)
 {
+    bool is_first = nothing_rests(pool);
     context->owner = owner;
     context->has_rested = false;
-    if (!owner) {
-        if (pool->spare_count == WEFT__SPARE_CONTEXTS) {
-            end(context);
-            return;
-        }
-        pool->spare_count++;
-        (context->compresses ? deflateReset : inflateReset)(&context->stream);
+    if (owner) {
+        weft__list_append(&pool->owned, &context->link);
+    } else {
+        make_spare(pool, context);
     }
-    bool is_first = weft__link_is_alone(&pool->resting);
-    weft__list_append(&pool->resting, &context->link);
     if (is_first && pool->on_first_rest) pool->on_first_rest(pool);
 }
 
 /* -- giving back -------------------------------------------------------------------------------- */
 
-/* The end of what the context remembers, as much of it as the peer may refer to; NULL without memory. */
+/* What the context remembers; NULL without memory. */
 static weft__window *copy_window(weft__context *context)
 {
     uInt length = 0;
@@ -127,29 +142,24 @@ static weft__window *copy_window(weft__context *context)
     weft__window *window = weft__alloc(sizeof *window + length);
     if (!window) return NULL;
     inflateGetDictionary(&context->stream, window->bytes, &length);
-    size_t most = (size_t)1 << context->window_bits;
     window->history.is_live = false;
-    window->length = length < most ? length : most;
-    if (window->length == length) return window;
-    memmove(window->bytes, window->bytes + (length - window->length), window->length);
-    weft__window *smaller = weft__realloc(window, sizeof *window + window->length);
-    return smaller ? smaller : window;
+    window->length = length;
+    return window;
 }
 
-/* False when there is no memory for what has to stay: then the context stays. */
-static bool give_back(weft__deflate_pool *pool, weft__context *context)
+/* Without memory for what has to stay the context stays. */
+static void give_back(weft__deflate_pool *pool, weft__context *context)
 {
     weft__deflate *owner = context->owner;
     if (owner && context->compresses) {
         owner->compressor = NULL; /* its window is our own business: the next message begins anew */
     } else if (owner) {
         weft__window *window = copy_window(context);
-        if (!window) return false;
+        if (!window) return;
         owner->incoming = &window->history;
     }
     leave(pool, context);
     end(context);
-    return true;
 }
 
 static void clear_buffers(weft__deflate_pool *pool)
@@ -158,10 +168,10 @@ static void clear_buffers(weft__deflate_pool *pool)
     weft__buffer_clear(&pool->payload);
 }
 
-bool weft__deflate_pool_age(weft__deflate_pool *pool)
+static void age(weft__deflate_pool *pool, weft__link *list)
 {
     weft__link *next;
-    for (weft__link *link = pool->resting.next; link != &pool->resting; link = next) {
+    for (weft__link *link = list->next; link != list; link = next) {
         weft__context *context = context_of(link);
         next = link->next;
         if (context->has_rested) {
@@ -170,18 +180,22 @@ bool weft__deflate_pool_age(weft__deflate_pool *pool)
             context->has_rested = true;
         }
     }
-    if (!weft__link_is_alone(&pool->resting)) return true;
+}
+
+bool weft__deflate_pool_age(weft__deflate_pool *pool)
+{
+    age(pool, &pool->spare);
+    age(pool, &pool->owned);
+    if (!nothing_rests(pool)) return true;
     clear_buffers(pool);
     return false;
 }
 
 void weft__deflate_pool_clear(weft__deflate_pool *pool)
 {
-    while (!weft__link_is_alone(&pool->resting)) {
-        weft__context *context = context_of(pool->resting.next);
-        leave(pool, context);
-        end(context);
-    }
+    assert(weft__link_is_alone(&pool->owned));
+    while (!weft__link_is_alone(&pool->spare))
+        end_first(pool, &pool->spare);
     clear_buffers(pool);
 }
 

@@ -26,9 +26,9 @@ typedef struct weft__context {
     weft__history history; /**< Live. */
     bool compresses;
     bool has_rested; /**< All the time since the pool last aged. */
-    uint8_t level;
-    uint8_t window_bits;         /**< Of a decompressor: what its peer may refer to. */
-    weft__link link;             /**< In `resting`, unless it is at work on a message. */
+    uint8_t level;   /**< Of a decompressor 0. */
+    uint8_t window_bits;
+    weft__link link;             /**< In `spare` or `owned`, unless it is at work on a message. */
     struct weft__deflate *owner; /**< Whose messages it remembers; NULL: nobody's. */
     z_stream stream;
 } weft__context;
@@ -38,15 +38,16 @@ typedef struct weft__context {
  * Not for several threads at a time.
  */
 typedef struct weft__deflate_pool {
-    weft__link resting;
-    size_t spare_count;                                     /**< Of those at rest that are nobody's. */
+    weft__link spare; /**< Nobody's; the one that has rested longest first. */
+    size_t spare_count;
+    weft__link owned;                                       /**< Each remembers for its connection. */
     weft__buffer output;                                    /**< The message that was compressed last. */
     weft__buffer payload;                                   /**< A spare block for inflated messages. */
     void (*on_first_rest)(struct weft__deflate_pool *pool); /**< Contexts begin to rest here; may be NULL. */
 } weft__deflate_pool;
 
 enum {
-    WEFT__SPARE_CONTEXTS = 8,          /**< More that are nobody's are not kept. */
+    WEFT__SPARE_CONTEXTS = 8,          /**< More are not kept. */
     WEFT__SPARE_BLOCK_MAX = 128 * 1024 /**< Larger buffers are not kept. */
 };
 
@@ -63,9 +64,11 @@ void weft__deflate_pool_init(weft__deflate_pool *pool);
 /** Gives all memory back; no connection has anything of the pool any more. */
 void weft__deflate_pool_clear(weft__deflate_pool *pool);
 
-/** A context that remembers nothing, or NULL without memory. */
+/** A context that remembers nothing, or NULL without memory; `window_bits` are 9 to 15. */
 weft__context *weft__deflate_pool_take_compressor(weft__deflate_pool *pool, uint8_t window_bits,
                                                   uint8_t level);
+
+/** The same for the peer's messages, with a window of 8 to 15 bits. */
 weft__context *weft__deflate_pool_take_decompressor(weft__deflate_pool *pool, uint8_t window_bits);
 
 /** A resting context of a connection's goes to work again. */

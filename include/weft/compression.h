@@ -7,10 +7,12 @@
 extern "C" {
 #endif
 
-/** Whose the memory of permessage-deflate is: some 40 KiB to inflate, some 150 KiB to deflate. */
+/** Whose the memory of permessage-deflate is: some 40 KiB to inflate, some 150 KiB to deflate; with windows
+ * of 9 bits 8 KiB and 24 KiB. */
 typedef enum weft_compression_memory {
     /** The loop's: all its connections use the same contexts in turn, each message stands alone (both
-     *  no_context_takeover flags are implied), and an idle connection holds nothing. */
+     *  no_context_takeover flags are implied), and an idle connection holds nothing. A connection inside a
+     *  message in pieces has what inflates it to itself, up to its end. */
     WEFT_COMPRESSION_SHARED = 0,
     /** The connection's, while it sends or receives: messages may refer to earlier ones, which compresses
      *  small ones better. A connection that is idle for 2 to 4 s gives its contexts back and keeps only the
@@ -29,7 +31,7 @@ typedef struct weft_compression {
     bool client_no_context_takeover; /**< The client's do (section 7.1.1.2); false. */
     uint8_t level;                   /**< Effort of compressing: 1 (fast) to 9 (small); 2. */
     uint8_t server_max_window_bits;  /**< Base-2 logarithm of the window that the server compresses with, in
-                                          bytes: 9 to 15; 15. Section 7.1.2.1. */
+                                          bytes: 9 to 15; 15. Section 7.1.2.1. What was agreed may be 8. */
     uint8_t client_max_window_bits;  /**< The same for the client. A server asks for it only of clients that
                                           offer the parameter (section 7.1.2.2); 9 to 15; 15. Agreed with a
                                           server that wants 8: our messages go uncompressed, as zlib has no

@@ -254,6 +254,154 @@ static void test_a_reference_beyond_a_message_needs_takeover(void **state)
     }
 }
 
+/* What is kept between messages is what was agreed, whether the connection was idle or not. */
+static void test_a_reference_to_before_the_window_is_refused(void **state)
+{
+    (void)state;
+    static char text[1000];
+    size_t length = write_prose(text, sizeof text, 3); /* and that far back the second message refers */
+    assert_true(length > 512);
+    for (uint8_t bits = 8; bits <= 15; bits++) {
+        for (int is_idle = 0; is_idle <= 1; is_idle++) {
+            side server, client;
+            side_init(&server, WEFT_SERVER, agreement(true, bits));
+            side_init(&client, WEFT_CLIENT, agreement(true, 15));
+            for (int message = 0; message <= 1; message++) {
+                const uint8_t *bytes = (const uint8_t *)text;
+                size_t wire_length = length;
+                weft__buffer out = {0};
+                assert_true(weft__deflate_compress(&client.deflate, &client.config, &bytes, &wire_length));
+                weft_status status = inflate_in_pieces(&server, &out, bytes, wire_length, SIZE_MAX);
+                assert_int_equal(status, message == 0 || bits >= 10 ? WEFT_OK : WEFT_EPAYLOAD);
+                weft__buffer_clear(&out);
+                for (int i = 0; i < 2 && is_idle; i++)
+                    weft__deflate_pool_age(&server.pool);
+            }
+            side_clear(&server);
+            side_clear(&client);
+        }
+    }
+}
+
+/* -- zlib itself ----------------------------------------------------------------------------------- */
+
+/* A peer that uses all that zlib has: kinds of blocks, flushes in a message, final blocks. */
+typedef struct zlib_peer {
+    z_stream deflating, inflating;
+    bool takes_over;
+    uint32_t noise;
+} zlib_peer;
+
+static unsigned pick(zlib_peer *peer, unsigned below)
+{
+    peer->noise = peer->noise * 1664525 + 1013904223;
+    return (peer->noise >> 8) % below;
+}
+
+static void peer_init(zlib_peer *peer, bool takes_over, int bits, uint32_t seed)
+{
+    *peer = (zlib_peer){.takes_over = takes_over, .noise = seed};
+    int level = (int)pick(peer, 10), memory = 1 + (int)pick(peer, 9), strategy = (int)pick(peer, 5);
+    assert_int_equal(deflateInit2(&peer->deflating, level, Z_DEFLATED, -bits, memory, strategy), Z_OK);
+    assert_int_equal(inflateInit2(&peer->inflating, -bits), Z_OK);
+}
+
+static size_t random_message(zlib_peer *peer, uint8_t *out, size_t size)
+{
+    size_t length = 1 + pick(peer, 4) * pick(peer, (unsigned)size / 4), half = length / 2;
+    if (pick(peer, 4) == 0) {
+        write_noise(out, length, peer->noise);
+    } else {
+        length = write_prose((char *)out, length + 16, pick(peer, 3));
+    }
+    if (pick(peer, 3) == 0 && half < length) memset(out + half, 'x', length - half);
+    return length;
+}
+
+/* Puts a message on the wire as RFC 7692 section 7.2.1 says; returns its length there. */
+static size_t peer_compress(zlib_peer *peer, const uint8_t *bytes, size_t length, uint8_t *wire, size_t size)
+{
+    static const int flushes[] = {Z_NO_FLUSH, Z_PARTIAL_FLUSH, Z_SYNC_FLUSH, Z_FULL_FLUSH, Z_BLOCK, Z_FINISH};
+    z_stream *stream = &peer->deflating;
+    stream->next_in = (z_const Bytef *)bytes;
+    stream->next_out = wire;
+    stream->avail_out = (uInt)size;
+    while (length > 0) {
+        stream->avail_in = 1 + pick(peer, (unsigned)length);
+        length -= stream->avail_in;
+        int flush = length == 0 && pick(peer, 2) ? Z_SYNC_FLUSH : flushes[pick(peer, COUNT(flushes))];
+        assert_true(deflate(stream, flush) >= Z_OK);
+        if (flush == Z_FINISH) deflateReset(stream);
+    }
+    /* Empty where the last flush was one: then the block that ends the message is made by hand. */
+    uInt before = stream->avail_out;
+    deflate(stream, Z_SYNC_FLUSH);
+    bool has_ended = before != stream->avail_out;
+    size_t wire_length = size - stream->avail_out;
+    if (has_ended || (wire_length >= 4 && memcmp(wire + wire_length - 4, "\0\0\xff\xff", 4) == 0)) {
+        wire_length -= 4;
+    } else {
+        wire[wire_length++] = 0;
+    }
+    if (!peer->takes_over) deflateReset(stream);
+    return wire_length;
+}
+
+static void expect_from_peer(zlib_peer *peer, side *server, const uint8_t *bytes, size_t length)
+{
+    static uint8_t wire[200000];
+    weft__buffer out = {0};
+    size_t wire_length = peer_compress(peer, bytes, length, wire, sizeof wire);
+    size_t piece = pick(peer, 2) ? 1 + pick(peer, 300) : wire_length;
+    assert_int_equal(inflate_in_pieces(server, &out, wire, wire_length, piece), WEFT_OK);
+    assert_int_equal(weft__buffer_length(&out), length);
+    assert_memory_equal(weft__buffer_front(&out), bytes, length);
+    weft__buffer_clear(&out);
+}
+
+static void expect_at_peer(zlib_peer *peer, side *server, const uint8_t *bytes, size_t length)
+{
+    static uint8_t out[70000];
+    const uint8_t *wire = bytes;
+    size_t wire_length = length;
+    if (!weft__deflate_compress(&server->deflate, &server->config, &wire, &wire_length)) return;
+    z_stream *stream = &peer->inflating;
+    stream->next_out = out;
+    stream->avail_out = sizeof out;
+    stream->next_in = (z_const Bytef *)wire;
+    stream->avail_in = (uInt)wire_length;
+    assert_int_equal(inflate(stream, Z_SYNC_FLUSH), Z_OK);
+    stream->next_in = (z_const Bytef *)"\0\0\xff\xff";
+    stream->avail_in = 4;
+    assert_int_equal(inflate(stream, Z_SYNC_FLUSH), Z_OK);
+    assert_int_equal(sizeof out - stream->avail_out, length);
+    assert_memory_equal(out, bytes, length);
+    if (!peer->takes_over) inflateReset(stream);
+}
+
+static void test_zlib_and_this_understand_each_other(void **state)
+{
+    (void)state;
+    static uint8_t message[65536];
+    for (uint32_t seed = 1; seed <= 150; seed++) {
+        bool takes_over = seed % 2;
+        uint8_t bits = (uint8_t)(9 + seed / 2 % 7);
+        zlib_peer peer;
+        side server;
+        side_init(&server, WEFT_SERVER, agreement(takes_over, bits));
+        peer_init(&peer, takes_over, bits, seed);
+        for (int i = 0; i < 12; i++) {
+            server.agreed.level = (uint8_t)(1 + pick(&peer, 9));
+            expect_from_peer(&peer, &server, message, random_message(&peer, message, 40000));
+            expect_at_peer(&peer, &server, message, random_message(&peer, message, 40000));
+            if (pick(&peer, 3) == 0) weft__deflate_pool_age(&server.pool);
+        }
+        deflateEnd(&peer.deflating);
+        inflateEnd(&peer.inflating);
+        side_clear(&server);
+    }
+}
+
 /* -- limits -------------------------------------------------------------------------------------- */
 
 static void test_the_limit_holds_while_inflating(void **state)
@@ -405,6 +553,8 @@ int main(void)
         cmocka_unit_test(test_a_message_after_a_final_empty_block_is_read),
         cmocka_unit_test(test_damaged_data_is_refused),
         cmocka_unit_test(test_a_reference_beyond_a_message_needs_takeover),
+        cmocka_unit_test(test_a_reference_to_before_the_window_is_refused),
+        cmocka_unit_test(test_zlib_and_this_understand_each_other),
         cmocka_unit_test(test_the_limit_holds_while_inflating),
         cmocka_unit_test(test_without_memory_a_message_goes_as_it_is),
         cmocka_unit_test(test_every_failed_allocation_of_inflating_is_an_answer),

@@ -43,10 +43,10 @@ static inline void side_clear(side *side)
     weft__deflate_pool_clear(&side->pool);
 }
 
-static inline size_t resting(const weft__deflate_pool *pool)
+static inline size_t list_length(const weft__link *list)
 {
     size_t count = 0;
-    for (const weft__link *link = pool->resting.next; link != &pool->resting; link = link->next)
+    for (const weft__link *link = list->next; link != list; link = link->next)
         count++;
     return count;
 }
