@@ -1,4 +1,4 @@
-#include "endpoint/world.h"
+#include "endpoint/requests.h"
 
 static void listen_and_keep(world *world)
 {
@@ -254,9 +254,136 @@ static void test_a_dropped_request_ends_tcp_without_an_answer(void **state)
     world_end(&world);
 }
 
+/* -- while everything ends ---------------------------------------------------------------------- */
+
+enum {
+    DESKS = 256 /* requests that wait, a power of two; more are dropped at once */
+};
+
+/* Requests on their way from the loops to threads that answer them. */
+typedef struct office {
+    world world;
+    atomic_bool is_closing;
+    _Atomic int accepted;
+    size_t first, count; /* under the world's lock */
+    weft_request *waiting[DESKS];
+} office;
+
+static void hand_in(void *context, weft_request *request)
+{
+    office *office = context;
+    pthread_mutex_lock(&office->world.mutex);
+    bool has_room = office->count < DESKS;
+    if (has_room) office->waiting[(office->first + office->count++) % DESKS] = request;
+    pthread_mutex_unlock(&office->world.mutex);
+    if (!has_room) weft_request_drop(request);
+}
+
+static weft_request *take_out(office *office)
+{
+    pthread_mutex_lock(&office->world.mutex);
+    weft_request *request = office->count ? office->waiting[office->first] : NULL;
+    if (request) {
+        office->first = (office->first + 1) % DESKS;
+        office->count--;
+    }
+    pthread_mutex_unlock(&office->world.mutex);
+    return request;
+}
+
+static void decide(office *office, weft_request *request, unsigned chance)
+{
+    if (chance % 8 == 0) {
+        weft_request_drop(request);
+    } else if (weft_request_is_upgrade(request) && chance % 2) {
+        office->accepted++;
+        assert_int_equal(world_accept(&office->world, request), WEFT_OK);
+    } else {
+        assert_int_equal(world_respond(request, chance % 3 ? 200 : 503, "hello"), WEFT_OK);
+    }
+}
+
+static void *work(void *argument)
+{
+    office *office = argument;
+    unsigned chance = 1;
+    while (world_count(&office->world, ROUTE_RELEASE) == 0) { /* which comes behind the last answer */
+        weft_request *request = take_out(office);
+        if (request) decide(office, request, chance = chance * 1103515245 + 12345);
+        if (!request) sched_yield();
+    }
+    return NULL;
+}
+
+static void *visit(void *argument)
+{
+    office *office = argument;
+    char bytes[512];
+    for (unsigned i = 0; !office->is_closing; i++) {
+        int peer = peer_try_connect(office->world.port, false);
+        if (i % 3) peer_try_send(peer, GET, strlen(GET));
+        peer_try_send(peer, peer_upgrade_request, strlen(peer_upgrade_request));
+        if (i % 2) recv(peer, bytes, sizeof bytes, 0);
+        if (i % 5 == 0) peer_reset(peer);
+        if (i % 5) close(peer);
+    }
+    return NULL;
+}
+
+static void open_office(office *office)
+{
+    memset(office, 0, sizeof *office);
+    world_init(&office->world);
+    office->world.has_listeners_loops = true;
+    office->world.listening.threads = 2;
+    weft_route route;
+    weft_route_init(&route);
+    route.context = office;
+    route.on_upgrade = route.on_request = hand_in;
+    route.on_release = world_on_route_release; /* the world is the office's first member */
+    office->world.route = route;
+    world_listen(&office->world);
+}
+
+/* Threads answer requests whose peers leave and whose listener is stopped and let go meanwhile. */
+static void test_any_thread_may_answer_while_everything_ends(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        counting_allocator counter;
+        allocator_count(&counter);
+        office office;
+        pthread_t visitors[2], workers[2];
+        open_office(&office);
+        for (int i = 0; i < 2; i++) {
+            pthread_create(&visitors[i], NULL, visit, &office);
+            pthread_create(&workers[i], NULL, work, &office);
+        }
+        while (office.accepted < 20)
+            sched_yield();
+        weft_listener_stop(office.world.listener, round % 2 ? 0 : 20);
+        weft_listener_release(office.world.listener);
+        office.is_closing = true;
+        for (int i = 0; i < 2; i++) {
+            pthread_join(visitors[i], NULL);
+            pthread_join(workers[i], NULL);
+        }
+        world_await(&office.world, STOPPED, 1);
+        world_await(&office.world, RELEASE, office.accepted);
+        assert_int_equal(office.world.counts[OPEN], office.world.counts[CLOSED]);
+        weft_connection_release(office.world.connection);
+        office.world.connection = NULL;
+        world_clear(&office.world);
+        while (counter.blocks > 0)
+            sched_yield();
+        allocator_restore(&counter);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_any_thread_may_answer_while_everything_ends), /* first: no threads are left */
         cmocka_unit_test(test_a_request_tells_what_was_sent),
         cmocka_unit_test(test_frames_behind_the_request_are_the_first),
         cmocka_unit_test(test_a_peer_that_left_before_the_answer_opens_or_releases),
