@@ -13,6 +13,7 @@ static void hand_over(weft__http_connection *connection, weft_request *request)
 {
     bool is_last = request->is_upgrade || !request->keep_alive || connection->site->is_stopping;
     connection->state = is_last ? WEFT__HTTP_ANSWERING : WEFT__HTTP_AWAITING_HEAD;
+    request->awaits_continue = false;
     weft__timer_stop(&connection->timer);
     weft__request_hand_over(request);
 }

@@ -67,7 +67,7 @@ size_t weft__address_interleave(weft__address *out, size_t most, const struct ad
 static weft_status named(const weft__stream *stream, weft__endpoint_address *out,
                          int (*get)(const uv_tcp_t *, struct sockaddr *, int *))
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0}; /* an unnamed end may have no bytes at all */
     int length = sizeof address;
     *out = (weft__endpoint_address){0};
     if (stream->is_closed || get(&stream->uv.tcp, (struct sockaddr *)&address, &length) != 0)

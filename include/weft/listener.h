@@ -26,11 +26,13 @@ typedef enum weft_origin_policy {
     WEFT_ORIGIN_ANY = 2,
 } weft_origin_policy;
 
-/** What lives at one path. Start from weft_route_init(). */
+/** What lives at one path. Start from weft_route_init(). A callback may do anything from inside: answer,
+ * detach its own route, stop and release the listener, close the loop. */
 typedef struct weft_route {
     size_t size;   /**< Set by init; lets the struct grow at its end. */
     void *context; /**< Handed to every callback. */
-    /** A good upgrade request; NULL: the path takes no WebSocket. Thread: the loop of the request. */
+    /** A good upgrade request; NULL: the path takes no WebSocket. Until it is answered nothing is read behind
+     * it, so a peer that leaves is noticed with the answer. Thread: the loop of the request. */
     void (*on_upgrade)(void *context, weft_request *request);
     /** Any other request, with its body; NULL: 426 for GET, 405 for other methods. Thread: the loop of the
      *  request. */
@@ -76,7 +78,8 @@ typedef struct weft_listener_config {
     size_t loop_count;
     uint32_t backlog;    /**< Connections that wait to be accepted; 4096. */
     uint32_t timeout_ms; /**< From accept (or the last answer) until the request is there, its body included;
-                            beyond: 408. Bytes do not extend it. 120 s; 0: no limit. */
+                            beyond: 408. Bytes do not extend it. A peer that does not take an answer in that
+                            time is given up. 120 s; 0: no limit. */
     uint32_t max_uri_length;  /**< Bytes of the request target; 4096; beyond: 414. */
     uint32_t max_header_size; /**< Bytes of the header fields; 8192; beyond, or over 256 fields: 431. */
     uint64_t max_connections; /**< Open at a time, over all loops; beyond: 503. UINT64_MAX. */
@@ -191,13 +194,16 @@ WEFT_API weft_status weft_listener_detach_context(weft_listener *listener, const
                                                   const void *context);
 
 /**
- * Ends the listener: accepts no more, lets requests that are being decided finish, sends close 1001 to every
- * connection and waits for the closing handshakes; what is left after `timeout_ms` is aborted (0: at once).
- * on_closed tells when it is done. A second call may only shorten the wait. Thread: any.
+ * Ends the listener: accepts no more, lets requests that are being decided finish and answers leave, sends
+ * close 1001 to every connection and waits for the closing handshakes; what is left after `timeout_ms` is
+ * aborted (0: at once). on_closed tells when it is done. A second call may only shorten the wait. Thread:
+ * any.
  */
 WEFT_API void weft_listener_stop(weft_listener *listener, uint32_t timeout_ms);
 
-/** Gives the handle back; the listener is stopped at once if it was not. NULL is fine. Thread: any. */
+/** Gives the handle back; the listener is stopped at once if it was not. Where nothing else holds it any more
+ * this waits until the threads of its own loops have ended, unless it is called on one of them. NULL is fine.
+ * Thread: any. */
 WEFT_API void weft_listener_release(weft_listener *listener);
 
 /** True for a request that on_upgrade got. */

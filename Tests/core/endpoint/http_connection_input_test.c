@@ -313,6 +313,50 @@ static void test_a_body_that_is_refused_is_not_asked_for(void **state)
     world_end(&world);
 }
 
+static void test_100_waits_for_the_answers_before_it(void **state)
+{
+    (void)state;
+    world world;
+    init_to_keep(&world);
+    world_listen(&world);
+    int peer = peer_connect(world.port);
+    peer_say(peer, GET EXPECTING "Content-Length: 2\r\n\r\n");
+    await_kept(&world, 1);
+    await_turn(&world);
+    assert_false(peer_is_readable(peer, 0));
+    world_respond(kept[0], 200, "a");
+    expect_answer(peer, 200, "a");
+    expect_continue(peer);
+    peer_say(peer, "hi");
+    await_kept(&world, 2);
+    world_respond(kept[1], 200, "b");
+    expect_answer(peer, 200, "b");
+    close(peer);
+    world_end(&world);
+}
+
+/* The first one has no body to ask for. */
+static void test_100_is_for_the_request_that_waits_for_it(void **state)
+{
+    (void)state;
+    world world;
+    init_to_keep(&world);
+    world_listen(&world);
+    int peer = peer_connect(world.port);
+    peer_say(peer, "GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n");
+    peer_say(peer, POST "Content-Length: 2\r\n\r\n");
+    await_kept(&world, 1);
+    await_turn(&world);
+    world_respond(kept[0], 200, "a");
+    expect_answer(peer, 200, "a");
+    peer_say(peer, "hi");
+    await_kept(&world, 2);
+    world_respond(kept[1], 200, "b");
+    expect_answer(peer, 200, "b");
+    close(peer);
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +374,8 @@ int main(void)
         cmocka_unit_test(test_little_is_read_ahead_of_an_answer),
         cmocka_unit_test(test_a_body_that_is_taken_is_asked_for),
         cmocka_unit_test(test_a_body_that_is_refused_is_not_asked_for),
+        cmocka_unit_test(test_100_waits_for_the_answers_before_it),
+        cmocka_unit_test(test_100_is_for_the_request_that_waits_for_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
