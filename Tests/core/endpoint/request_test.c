@@ -223,9 +223,81 @@ static void test_parameters_of_the_path_are_decoded(void **state)
     world_end(&world);
 }
 
+/* Whatever finds no memory, the request gets an answer or is dropped. */
+static void accept_in_full(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)connection;
+    const weft_string chat = {"chat", 4};
+    const weft_field field = {{"X-Room", 6}, weft_request_path_parameter(request, "room")};
+    weft_compression compression;
+    weft_compression_init(&compression, WEFT_SERVER);
+    weft_acceptance acceptance;
+    weft_acceptance_init(&acceptance);
+    acceptance.service = &world->service;
+    acceptance.context = world;
+    acceptance.subprotocol = weft_request_choose_subprotocol(request, &chat, 1);
+    acceptance.fields = &field;
+    acceptance.field_count = 1;
+    acceptance.compression = &compression;
+    if (weft_request_accept(request, &acceptance, NULL, 0) == WEFT_OK) {
+        world_happened(world, ANSWER, NULL, NULL);
+    } else if (world_respond(request, 503, "no memory") != WEFT_OK) {
+        weft_request_drop(request);
+    }
+}
+
+static bool is_accepted_in_full(int peer)
+{
+    char request[512], head[1024];
+    upgrade_with(request, sizeof request, "GET /rooms/x%20y HTTP/1.1",
+                 "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n");
+    return peer_try_send(peer, request, strlen(request)) && peer_try_read_head(peer, head, sizeof head) &&
+           strstr(head, " 101 ") && strstr(head, "\r\nX-Room: x y\r\n") &&
+           strstr(head, "\r\nSec-WebSocket-Protocol: chat\r\n") &&
+           strstr(head, "\r\nSec-WebSocket-Extensions: permessage-deflate");
+}
+
+static void fail_each_allocation(bool fails_once)
+{
+    bool is_accepted = false;
+    for (size_t n = 1; !is_accepted; n++) {
+        assert_true(n < 100);
+        world world;
+        counting_allocator counter;
+        allocator_count(&counter);
+        counter.fails_once = fails_once;
+        world_init(&world);
+        world.deeds[UPGRADE] = accept_in_full;
+        world_listen(&world);
+        world.route.on_release = NULL;
+        assert_int_equal(weft_listener_attach(world.listener, "/rooms/{room}", &world.route), WEFT_OK);
+        int peer = peer_connect(world.port);
+        while (weft_listener_connection_count(world.listener) < 1)
+            sched_yield();
+        await_turn(&world); /* nothing of the accepting is left to be done */
+        size_t before = counter.requests;
+        counter.fail_at = before + n;
+        is_accepted = is_accepted_in_full(peer) && counter.requests < before + n;
+        counter.fail_at = 0;
+        close(peer);
+        world_await(&world, RELEASE, world_count(&world, ANSWER)); /* whether it was opened or not */
+        world.counts[RELEASE] = world.counts[OPEN];
+        world_end(&world);
+        allocator_restore(&counter);
+    }
+}
+
+static void test_each_allocation_may_fail(void **state)
+{
+    (void)state;
+    fail_each_allocation(true);
+    fail_each_allocation(false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_allocation_may_fail), /* first: no other listener's threads are left */
         cmocka_unit_test(test_every_refusal_has_its_status),
         cmocka_unit_test(test_a_426_says_what_to_upgrade_to),
         cmocka_unit_test(test_listed_origins_may_upgrade),
