@@ -1,5 +1,7 @@
 /* An echo server: every message goes back to its sender, on every path. */
 
+#define _POSIX_C_SOURCE 200809L /* sigset_t, also where the compiler is told -std=c11 */
+
 #include <weft/weft.h>
 
 #include <inttypes.h>

@@ -1,5 +1,7 @@
 /* A server that decides late: who may enter is looked up on another thread while the loop serves others. */
 
+#define _POSIX_C_SOURCE 200809L /* sigset_t, also where the compiler is told -std=c11 */
+
 #include <weft/weft.h>
 
 #include <inttypes.h>
