@@ -61,7 +61,7 @@ static const char *cause_of(int error)
     case EADDRINUSE: return "address in use";
     case EADDRNOTAVAIL: return "not an address of this machine";
     case EACCES: return "permission denied";
-    default: return strerror(error);
+    default: return uv_strerror(uv_translate_sys_error(error));
     }
 }
 
@@ -185,7 +185,8 @@ static void starve(weft__acceptor *acceptor, int error)
     weft__loop_start_timer(acceptor->loop, &acceptor->retry, RETRY_MS);
     if (acceptor->is_starved) return;
     acceptor->is_starved = true;
-    snprintf(detail, sizeof detail, "connections wait to be accepted: %s", strerror(error));
+    snprintf(detail, sizeof detail, "connections wait to be accepted: %s",
+             uv_strerror(uv_translate_sys_error(error)));
     acceptor->events->on_starved(acceptor->owner, error == ENOMEM ? WEFT_ENOMEM : WEFT_ESYSTEM, detail);
 }
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <uv.h>
 
 enum {
     LONGEST_WAIT_MS = 1000 /* for others who open a socket in the same folder */
@@ -68,7 +69,7 @@ static weft_status refuse(const char *path, int error, char *detail, size_t deta
 {
     bool is_address = error == EADDRINUSE || error == EACCES || error == ENOENT || error == ENOTDIR ||
                       error == EROFS || error == EEXIST;
-    const char *cause = strerror(error);
+    const char *cause = uv_strerror(uv_translate_sys_error(error));
     if (error == EADDRINUSE) cause = "address in use";
     if (error == EEXIST) cause = "a file that is no socket is there";
     if (error == EACCES) cause = "permission denied";

@@ -13,9 +13,10 @@ extern "C" {
  */
 typedef struct weft_allocator {
     void *context; /**< Handed to each call. */
-    void *(*allocate)(void *context, size_t size);
+    void *(*allocate)(void *context, size_t size); /**< As malloc; NULL: memory ran out. */
+    /** As realloc; NULL: memory ran out, and `block` is as it was. */
     void *(*reallocate)(void *context, void *block, size_t size);
-    void (*release)(void *context, void *block);
+    void (*release)(void *context, void *block); /**< As free; `block` may be NULL. */
 } weft_allocator;
 
 /**

@@ -13,10 +13,10 @@ typedef struct weft_client weft_client;
 /** The HTTP answer of the server, or of a proxy that refuses, to the opening handshake. Views are borrowed
  * until the callback returns. */
 typedef struct weft_answer {
-    uint16_t status;
-    const weft_field *fields;
-    size_t field_count;
-    weft_string body; /**< Of a refusal: what came of it, at most 8 KiB, without its chunked coding. */
+    uint16_t status;          /**< 101, or the refusal's. */
+    const weft_field *fields; /**< In order. */
+    size_t field_count;       /**< Of `fields`. */
+    weft_string body;         /**< Of a refusal: what came of it, at most 8 KiB, without its chunked coding. */
 } weft_answer;
 
 /**

@@ -29,6 +29,7 @@ typedef struct weft_service {
     /** NULL: pings are answered with a pong (RFC 6455 section 5.5.2). Otherwise the answer is the callback's.
      */
     void (*on_ping)(void *context, weft_connection *connection, const uint8_t *bytes, size_t length);
+    /** A pong, asked for or not; those that answer keep-alive pings too. */
     void (*on_pong)(void *context, weft_connection *connection, const uint8_t *bytes, size_t length);
     /** Nothing was read or written for idle_timeout_ms; comes again after each further one. */
     void (*on_idle)(void *context, weft_connection *connection);
@@ -178,6 +179,8 @@ WEFT_API bool weft_connection_is_compressed(const weft_connection *connection);
  */
 WEFT_API weft_status weft_connection_remote_address(const weft_connection *connection, char *host,
                                                     size_t size, uint16_t *port);
+
+/** The same for our own end. */
 WEFT_API weft_status weft_connection_local_address(const weft_connection *connection, char *host, size_t size,
                                                    uint16_t *port);
 

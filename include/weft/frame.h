@@ -50,10 +50,10 @@ typedef struct weft_frame_header {
     uint8_t opcode;          /**< A weft_opcode. */
     uint8_t mask[4];         /**< The masking key where `is_masked`. */
     bool is_final;           /**< The last frame of its message. */
-    bool is_masked;
-    bool rsv1;
-    bool rsv2;
-    bool rsv3;
+    bool is_masked;          /**< True for what clients send (section 5.1). */
+    bool rsv1;               /**< The reserved bits: rsv1 marks a compressed message (RFC 7692 section 6), */
+    bool rsv2;               /**< rsv2 */
+    bool rsv3;               /**< and rsv3 have no meaning yet. */
 } weft_frame_header;
 
 /**

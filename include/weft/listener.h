@@ -23,7 +23,7 @@ typedef struct weft_request weft_request;
 typedef enum weft_origin_policy {
     WEFT_ORIGIN_SAME = 0, /**< Scheme, host and port are the request's own. */
     WEFT_ORIGIN_LIST = 1, /**< Listed, compared exactly. */
-    WEFT_ORIGIN_ANY = 2,
+    WEFT_ORIGIN_ANY = 2,  /**< All of them. */
 } weft_origin_policy;
 
 /** What lives at one path. Start from weft_route_init(). A callback may do anything from inside: answer,
@@ -40,9 +40,9 @@ typedef struct weft_route {
     /** The route is detached, no callback of it is running and no request of it waits for its answer; may
      * come after the listener's on_closed. Any thread. */
     void (*on_release)(void *context);
-    weft_origin_policy origins;
+    weft_origin_policy origins;     /**< Which pages may upgrade; WEFT_ORIGIN_SAME. */
     const weft_string *origin_list; /**< For WEFT_ORIGIN_LIST, as in `https://example.org`; copied. */
-    size_t origin_count;
+    size_t origin_count;            /**< Of `origin_list`. */
 } weft_route;
 
 /** weft_route_init for a struct of `size` bytes, as the program knows it. */
@@ -56,8 +56,8 @@ static inline void weft_route_init(weft_route *route)
 
 /** A route and where it lives. */
 typedef struct weft_path_route {
-    const char *path;
-    const weft_route *route;
+    const char *path;        /**< See weft_path_pattern_problem; copied. */
+    const weft_route *route; /**< Copied. */
 } weft_path_route;
 
 /** Whether a TCP connection serves further requests after an answer. Those that the library refuses end it.
@@ -208,11 +208,17 @@ WEFT_API void weft_listener_release(weft_listener *listener);
 
 /** True for a request that on_upgrade got. */
 WEFT_API bool weft_request_is_upgrade(const weft_request *request);
+
+/** The method, as in `GET`. */
 WEFT_API weft_string weft_request_method(const weft_request *request);
 
-/** The target as sent, its path (percent-encoded as sent), and what is behind the '?'. */
+/** The target as sent, path and query. */
 WEFT_API weft_string weft_request_target(const weft_request *request);
+
+/** The path of the target, percent-encoded as sent. */
 WEFT_API weft_string weft_request_path(const weft_request *request);
+
+/** What is behind the `?` of the target, as sent; empty without one. */
 WEFT_API weft_string weft_request_query(const weft_request *request);
 
 /** The header fields, in order. */
@@ -234,9 +240,11 @@ WEFT_API weft_string weft_request_body(const weft_request *request);
 /** The loop that the request arrived on. */
 WEFT_API weft_loop *weft_request_loop(const weft_request *request);
 
-/** The peer's and our own numeric address, closed by a NUL; "" and port 0 for a unix domain socket, and when
- * the system does not tell. */
+/** The peer's numeric address, closed by a NUL; "" and port 0 for a unix domain socket, and when the system
+ * does not tell. */
 WEFT_API const char *weft_request_remote_host(const weft_request *request, uint16_t *port);
+
+/** The same for our own address. */
 WEFT_API const char *weft_request_local_host(const weft_request *request, uint16_t *port);
 
 /** How an upgrade is accepted. Start from weft_acceptance_init(). */
@@ -279,8 +287,8 @@ typedef struct weft_response {
     size_t size;              /**< Set by init; lets the struct grow at its end. */
     uint16_t status;          /**< 200 to 599; 200. */
     const weft_field *fields; /**< Content-Length and Connection are the library's. */
-    size_t field_count;
-    weft_string body;
+    size_t field_count;       /**< Of `fields`. */
+    weft_string body;         /**< Empty for none. */
 } weft_response;
 
 /** weft_response_init for a struct of `size` bytes, as the program knows it. */

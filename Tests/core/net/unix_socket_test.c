@@ -218,7 +218,7 @@ static void test_paths_that_cannot_be_are_refused_uncut(void **state)
     weft__unix_file_remove(&file);
     assert_int_equal(open_at("", &listening, &file, detail), WEFT_EADDRESS);
     assert_int_equal(open_at("/tmp/weft-nowhere/socket", &listening, &file, detail), WEFT_EADDRESS);
-    assert_string_equal(detail, "cannot listen on /tmp/weft-nowhere/socket: No such file or directory");
+    assert_string_equal(detail, "cannot listen on /tmp/weft-nowhere/socket: no such file or directory");
 }
 
 static void test_a_full_backlog_is_told_apart(void **state)
