@@ -52,6 +52,7 @@ let package = Package(
         .executableTarget(
             name: "weft-tool",
             dependencies: [
+                "CWeft",
                 "Weft",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),

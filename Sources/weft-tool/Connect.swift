@@ -8,7 +8,8 @@ struct Connect: AsyncParsableCommand {
         abstract: "Connect to a server: lines typed are sent, messages are printed.",
         discussion: """
             After the end of the input the connection is closed, and what the server sends until then is \
-            printed. Exit code 0 when the connection was closed with 1000 or 1001, 1 otherwise.
+            printed. Exit code 0 when the connection was closed with 1000 or 1001, 64 for options that \
+            cannot be read, 1 otherwise.
             """)
 
     @Argument(help: "As in ws://localhost:8080/ws, or ws+unix:/run/socket:/ws for a unix domain socket.")

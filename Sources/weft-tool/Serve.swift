@@ -6,7 +6,11 @@ import Weft
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
-            "Serve an echo at /ws, a chat at /chat, a page that uses them at /, and what is posted at /echo.")
+            "Serve an echo at /ws, a chat at /chat, a page that uses them at /, and what is posted at /echo.",
+        discussion: """
+            A connection to /close/1001 is closed with that code, for trying clients. SIGINT and SIGTERM stop the \
+            server: connections are closed with 1001 and have 5 seconds for that. Exit code 0 then.
+            """)
 
     @Option(help: "The TCP port; 0 picks one.")
     var port: Int = 8080
@@ -21,20 +25,23 @@ struct Serve: AsyncParsableCommand {
     var threads: Int = 1
 
     @Option(help: "The longest frame accepted, in bytes.")
-    var maxFrameSize: Int?
+    var maxFrameSize: Int = ServiceConfiguration().maxFrameSize
 
-    @Option(help: "The longest message accepted, in bytes.")
-    var maxMessageSize: Int?
+    @Option(help: "The longest message accepted, in bytes, assembled and inflated.")
+    var maxMessageSize: Int = ServiceConfiguration().maxMessageSize
 
-    @Option(help: "Frames of one message.")
-    var maxFragments: Int?
+    @Option(help: "The most frames of one message.")
+    var maxFragments: Int = ServiceConfiguration().maxFragments
 
     @Option(name: .customLong("subprotocol"), help: "A subprotocol to speak. May be repeated.")
     var subprotocols: [String] = []
 
     @Option(
         name: .customLong("allow-origin"),
-        help: "Let pages of this origin connect, as in https://example.org; * lets all. May be repeated.")
+        help: """
+            Let pages of this origin connect, as in https://example.org, instead of those of the server itself; \
+            * lets all. May be repeated.
+            """)
     var allowedOrigins: [String] = []
 
     @Option(help: "Seconds of a peer's silence until it is pinged; 0 never pings.")
@@ -129,9 +136,9 @@ struct Serve: AsyncParsableCommand {
 
     private var limits: ServiceConfiguration {
         var configuration = ServiceConfiguration()
-        if let maxFrameSize { configuration.maxFrameSize = maxFrameSize }
-        if let maxMessageSize { configuration.maxMessageSize = maxMessageSize }
-        if let maxFragments { configuration.maxFragments = maxFragments }
+        configuration.maxFrameSize = maxFrameSize
+        configuration.maxMessageSize = maxMessageSize
+        configuration.maxFragments = maxFragments
         configuration.subProtocols = subprotocols
         if !allowedOrigins.isEmpty {
             configuration.allowedOrigins = allowedOrigins.contains("*") ? .any : .list(allowedOrigins)
