@@ -25,9 +25,7 @@ public final class EventLoops: Sendable {
 
     /// All loops, started.
     func started() throws(WebSocketError) -> [EventLoop] {
-        guard (1...1024).contains(threads) else {
-            throw WebSocketError(.invalidConfiguration, "threads is \(threads), not in 1 to 1024")
-        }
+        try ConnectionLimits.check("threads", threads, in: 1...1024)
         return try state.withLock { state throws(WebSocketError) in
             while state.loops.count < threads { state.loops.append(try EventLoop()) }
             return state.loops

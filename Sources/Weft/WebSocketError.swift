@@ -79,6 +79,10 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
     /// The close code of the connection, where the error is about its end.
     public var closeCode: CloseCode?
 
+    /// What the close frame said beside its code, where the error is about the end of a connection that had a
+    /// closing handshake; empty when it said nothing.
+    public var closeReason: String?
+
     /// The server's answer, where it refused the opening handshake.
     public var httpResponse: HTTPResponse?
 
@@ -88,12 +92,13 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
     /// An error of the given kind.
     public init(
         _ code: Code, _ message: String, underlying: (any Error)? = nil, closeCode: CloseCode? = nil,
-        httpResponse: HTTPResponse? = nil, httpResponseBody: [UInt8] = []
+        closeReason: String? = nil, httpResponse: HTTPResponse? = nil, httpResponseBody: [UInt8] = []
     ) {
         self.code = code
         self.message = message
         self.underlying = underlying
         self.closeCode = closeCode
+        self.closeReason = closeReason
         self.httpResponse = httpResponse
         self.httpResponseBody = httpResponseBody
     }

@@ -15,6 +15,7 @@ struct WebSocketErrorTests {
     func contents() {
         let bare = WebSocketError(.backpressure, "full")
         #expect(bare.underlying == nil && bare.closeCode == nil && bare.httpResponse == nil)
+        #expect(bare.closeReason == nil)
         #expect(bare.httpResponseBody.isEmpty)
         let full = WebSocketError(
             .invalidHandshake, "refused", underlying: Mishap(), closeCode: .goingAway,
@@ -117,6 +118,7 @@ struct WebSocketErrorTests {
             let write = try await failure(WebSocketError.self) { try await client.writeTextMessage("x") }
             for error in [read, write] {
                 #expect(error.code == .connectionClosed && error.closeCode == CloseCode(4000))
+                #expect(error.closeReason == "no more")
                 #expect(error.message == "the connection is closed with code 4000: no more")
             }
         }

@@ -79,11 +79,21 @@ final class ConnectionHandle: Sendable {
     }
 
     func ping(_ data: [UInt8]) throws(WebSocketError) {
+        try checkLength(of: "ping", data)
         try checkWrite(weft_connection_ping(pointer, data, data.count))
     }
 
     func pong(_ data: [UInt8]) throws(WebSocketError) {
+        try checkLength(of: "pong", data)
         try checkWrite(weft_connection_pong(pointer, data, data.count))
+    }
+
+    private func checkLength(of frame: String, _ data: [UInt8]) throws(WebSocketError) {
+        let longest = Int(WEFT_CONTROL_PAYLOAD_MAX)
+        if data.count > longest {
+            throw WebSocketError(
+                .controlFrameTooLong, "a \(frame) of \(data.count) bytes is over \(longest)")
+        }
     }
 
     @inline(__always)
@@ -113,7 +123,8 @@ final class ConnectionHandle: Sendable {
         return WebSocketError(
             .connectionClosed, "the connection is closed with code \(ending.code)\(reason)",
             underlying: ending.error,
-            closeCode: ending.code)
+            closeCode: ending.code,
+            closeReason: ending.reason)
     }
 
     /// True when so much waits for the system that a writer should wait too.

@@ -93,7 +93,7 @@ final class ListenerBridge: Sendable {
         let status = RouteList([(path, route)]).lend { entries in
             weft_listener_attach(pointer, entries[0].path, entries[0].route)
         }
-        try WebSocketError.check(status)
+        try WebSocketError.check(status, status == WEFT_ESTATE ? "the listener has ended" : "")
     }
 
     func detach(_ route: Route, at path: String) {
