@@ -12,7 +12,7 @@ extern "C" {
  * in the C library and may be called from any thread; `reallocate` of NULL allocates.
  */
 typedef struct weft_allocator {
-    void *context; /**< Handed to each call. */
+    void *context;                                 /**< Handed to each call. */
     void *(*allocate)(void *context, size_t size); /**< As malloc; NULL: memory ran out. */
     /** As realloc; NULL: memory ran out, and `block` is as it was. */
     void *(*reallocate)(void *context, void *block, size_t size);

@@ -16,7 +16,7 @@ typedef struct weft_answer {
     uint16_t status;          /**< 101, or the refusal's. */
     const weft_field *fields; /**< In order. */
     size_t field_count;       /**< Of `fields`. */
-    weft_string body;         /**< Of a refusal: what came of it, at most 8 KiB, without its chunked coding. */
+    weft_string body; /**< Of a refusal: what came of it, at most 8 KiB, without its chunked coding. */
 } weft_answer;
 
 /**
