@@ -11,8 +11,8 @@ enum {
 };
 
 /**
- * Checks and copies settings; NULL means the defaults of `role`. Shared memory sets both no_context_takeover
- * flags. WEFT_EINVAL with `problem` naming field and range.
+ * Checks settings and copies them into `out`, another struct than `given`; NULL means the defaults of `role`.
+ * Shared memory sets both no_context_takeover flags. WEFT_EINVAL with `problem` naming field and range.
  */
 weft_status weft__compression_take(weft_compression *out, const weft_compression *given, weft_role role,
                                    weft__problem *problem);
