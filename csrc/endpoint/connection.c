@@ -257,7 +257,8 @@ void weft__connection_watch(weft_connection *connection)
 {
     uint64_t due = next_deadline(connection), now = weft__loop_now(connection->loop);
     if (due == UINT64_MAX) return;
-    weft__loop_start_timer(connection->loop, &connection->timer, due > now ? due - now : 0);
+    /* What is overdue has its turn after what the peer has sent. */
+    weft__loop_start_timer(connection->loop, &connection->timer, due > now ? due - now : 1);
 }
 
 /* Whom we do not read from cannot show that he lives; a slow reader shows it by taking bytes. */
@@ -281,11 +282,16 @@ static void check_keep_alive(weft_connection *connection, uint64_t now)
         connection->awaits_pong = false;
     } else if (!connection->awaits_pong) {
         connection->awaits_pong = true;
+        connection->pong_is_late = false;
         /* A loop that was held up pings late: the peer has the whole time to answer nevertheless. */
         connection->last_read_ms = now - config->keep_alive_interval_ms;
         weft__connection_write_control(connection, WEFT_OPCODE_PING, (const uint8_t *)keep_alive_payload,
                                        sizeof keep_alive_payload - 1);
-    } else if (silence >= (uint64_t)config->keep_alive_interval_ms + config->keep_alive_timeout_ms) {
+    } else if (silence < (uint64_t)config->keep_alive_interval_ms + config->keep_alive_timeout_ms) {
+        return;
+    } else if (!connection->pong_is_late) {
+        connection->pong_is_late = true; /* a loop that was held up looks at the time before it reads */
+    } else {
         char detail[48];
         snprintf(detail, sizeof detail, "no pong in %g s", (double)config->keep_alive_timeout_ms / 1000);
         weft__connection_lose(connection, WEFT_ETIMEDOUT, detail);

@@ -67,11 +67,12 @@ struct weft_connection {
     bool is_delivering : 1;  /* inside deliver(): no second one on the stack */
     bool is_told_closed : 1; /* on_close was called */
     bool holds_close : 1;
-    bool awaits_pong : 1; /* of keep-alive */
-    bool peer_ended : 1;  /* the peer's direction of TCP is over */
-    bool resets : 1;      /* TCP ends with a reset */
-    uint16_t answer_code; /* of the held answer */
-    uint32_t last_unsent; /* low bits; a change shows that the peer still takes bytes */
+    bool awaits_pong : 1;  /* of keep-alive */
+    bool pong_is_late : 1; /* it may have come unread all the same */
+    bool peer_ended : 1;   /* the peer's direction of TCP is over */
+    bool resets : 1;       /* TCP ends with a reset */
+    uint16_t answer_code;  /* of the held answer */
+    uint32_t last_unsent;  /* low bits; a change shows that the peer still takes bytes */
     weft__stream *stream;
     weft__session session;
     weft__buffer *held_input; /* what arrived and was not delivered, or NULL */
