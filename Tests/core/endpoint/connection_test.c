@@ -2,6 +2,8 @@
 
 #include "endpoint/connection.h"
 
+#include <sched.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 
 /* -- settings -------------------------------------------------------------------------------------- */
@@ -115,22 +117,73 @@ static void test_on_idle_comes_again(void **state)
     world_end(&world);
 }
 
-static void test_activity_postpones_on_idle(void **state)
+/* Each returns when the connection has seen it. */
+static void let_it_read(world *world, int peer)
 {
-    (void)state;
+    int before = world_count(world, MESSAGE);
+    peer_send_text(peer, "busy");
+    world_await(world, MESSAGE, before + 1);
+}
+
+static void let_it_write(world *world, int peer)
+{
+    assert_int_equal(weft_connection_send(world->connection, WEFT_TEXT, (const uint8_t *)"busy", 4), WEFT_OK);
+    peer_expect_text(peer, "busy");
+}
+
+static uint64_t monotonic_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Is active for a while, as it was since `last`; returns the longest time between two activities, at most. */
+static uint64_t stay_active(world *world, int peer, void (*act)(struct world *world, int peer), uint64_t last)
+{
+    uint64_t longest = 0, end = last + 600;
+    while (last < end) {
+        uint64_t before = monotonic_ms();
+        poll(NULL, 0, 5);
+        act(world, peer);
+        uint64_t now = monotonic_ms();
+        if (now - last > longest) longest = now - last;
+        last = before;
+    }
+    return longest;
+}
+
+/* A machine that is too busy to be active has more tries. */
+static void expect_not_idle_while(void (*act)(world *world, int peer))
+{
+    enum {
+        TIMEOUT_MS = 250,
+        TRIES = 40
+    };
     world world;
     world_init(&world);
-    world.settings.idle_timeout_ms = 2000;
+    world.settings.idle_timeout_ms = TIMEOUT_MS;
+    world.is_quiet = true;
     world_listen(&world);
-    int peer = peer_open(world.port);
-    for (int i = 0; i < 30; i++) {
-        peer_send_text(peer, "busy");
-        peer_expect_text(peer, "busy");
-        poll(NULL, 0, 5);
+    int peer = peer_open(world.port), idle = 0;
+    world_await(&world, OPEN, 1);
+    uint64_t longest = TIMEOUT_MS;
+    for (int i = 0; i < TRIES && longest >= TIMEOUT_MS; i++) {
+        uint64_t now = monotonic_ms();
+        act(&world, peer);
+        idle = world_count(&world, IDLE);
+        longest = stay_active(&world, peer, act, now);
     }
-    assert_int_equal(world_count(&world, IDLE), 0);
+    assert_int_equal(world_count(&world, IDLE), idle);
     close(peer);
     world_end(&world);
+}
+
+static void test_reading_and_writing_postpone_on_idle(void **state)
+{
+    (void)state;
+    expect_not_idle_while(let_it_read);
+    expect_not_idle_while(let_it_write);
 }
 
 static void test_a_silent_peer_is_lost_after_its_ping(void **state)
@@ -184,6 +237,48 @@ static void test_a_late_ping_is_waited_for_as_long_as_any(void **state)
         poll(NULL, 0, 100); /* as far away as that */
         peer_send_frame(peer, FIN | PONG, payload, length);
     }
+    assert_int_equal(world_count(&world, CLOSED), 0);
+    close(peer);
+    world_end(&world);
+}
+
+typedef struct held_loop {
+    atomic_bool is_held, may_wait;
+} held_loop;
+
+static void hold_until_told(weft_loop *loop, void *context)
+{
+    (void)loop;
+    held_loop *held = context;
+    atomic_store(&held->is_held, true);
+    while (!atomic_load(&held->may_wait))
+        sched_yield();
+    poll(NULL, 0, 1200);
+}
+
+/* The pong is there in time, and the loop could not look. */
+static void test_a_pong_that_was_not_read_yet_counts(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.settings.keep_alive_interval_ms = 50;
+    world.settings.keep_alive_timeout_ms = 1000;
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    uint8_t payload[125];
+    int first_byte;
+    size_t length = peer_read_frame(peer, &first_byte, payload, sizeof payload);
+    assert_int_equal(first_byte, FIN | PING);
+
+    held_loop held = {0};
+    weft_loop_post(weft_connection_loop(world.connection), hold_until_told, &held);
+    while (!atomic_load(&held.is_held))
+        sched_yield();
+    peer_send_frame(peer, FIN | PONG, payload, length);
+    atomic_store(&held.may_wait, true);
+    peer_read_frame(peer, &first_byte, payload, sizeof payload);
+    assert_int_equal(first_byte, FIN | PING);
     assert_int_equal(world_count(&world, CLOSED), 0);
     close(peer);
     world_end(&world);
@@ -483,9 +578,10 @@ int main(void)
         cmocka_unit_test(test_plans_that_say_the_same_are_one),
         cmocka_unit_test(test_a_handle_tells_about_its_connection),
         cmocka_unit_test(test_on_idle_comes_again),
-        cmocka_unit_test(test_activity_postpones_on_idle),
+        cmocka_unit_test(test_reading_and_writing_postpone_on_idle),
         cmocka_unit_test(test_a_silent_peer_is_lost_after_its_ping),
         cmocka_unit_test(test_a_late_ping_is_waited_for_as_long_as_any),
+        cmocka_unit_test(test_a_pong_that_was_not_read_yet_counts),
         cmocka_unit_test(test_a_pause_is_not_the_peers_silence),
         cmocka_unit_test(test_every_end_works_inside_every_callback),
         cmocka_unit_test(test_every_end_works_inside_on_upgrade),
