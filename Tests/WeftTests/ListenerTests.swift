@@ -38,6 +38,14 @@ struct ListenerTests {
         #expect(error.message.contains("192.0.2.1"))
     }
 
+    @Test("start() async throws: a forbidden port is named with its cause", .enabled(if: isHumble))
+    func forbiddenPort() async throws {
+        let listener = try Listener(port: 1, configuration: .local)
+        let error = try await failure(WebSocketError.self) { try await listener.start() }
+        #expect(error.code == .addressUnavailable)
+        #expect(error.message == "cannot listen on 127.0.0.1:1: permission denied")
+    }
+
     @Test("start() async throws: after a failure it may be tried again")
     func startAfterFailure() async throws {
         let reserved = try ReservedPort()

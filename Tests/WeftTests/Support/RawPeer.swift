@@ -283,6 +283,13 @@ private func bindSocket(_ descriptor: Int32) throws -> Int {
     return Int(in_port_t(bigEndian: address.sin_port))
 }
 
+/// Whether this program may not listen at the first ports.
+let isHumble: Bool = {
+    guard let descriptor = try? openSocket() else { return false }
+    defer { closeSocket(descriptor) }
+    return withLoopback(1) { bind(descriptor, $0, $1) } != 0 && errno == EACCES
+}()
+
 /// A TCP server that accepts and then says what the test wants it to say.
 final class RawServer: Sendable {
     private let descriptor: Int32
