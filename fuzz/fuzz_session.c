@@ -124,6 +124,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_all(&cut, &config, data + CHOICES, size - CHOICES, i == 0 ? cuts : BYTE_BY_BYTE);
         require_same_and_clear(&whole, &cut);
     }
+    agreed.server_max_window_bits = (uint8_t)(8 + data[5] % 8);
+    agreed.client_max_window_bits = (uint8_t)(8 + data[4] % 8);
     check_round_trip(config, data + CHOICES, size - CHOICES, cuts);
     return 0;
 }

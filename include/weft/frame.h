@@ -57,7 +57,7 @@ typedef struct weft_frame_header {
 } weft_frame_header;
 
 /**
- * Reads a frame header from the start of `bytes`.
+ * Reads a frame header from the start of `bytes`; `*out` is written only when it is whole.
  *
  * Returns the bytes of the header (2 to 14), 0 when it has not arrived whole, or a negative status:
  * WEFT_EPROTOCOL for a reserved opcode, a fragmented control frame, a length that is not in its

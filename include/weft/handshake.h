@@ -91,7 +91,10 @@ WEFT_API weft_status weft_handshake_set_compression(weft_handshake *handshake,
 WEFT_API weft_status weft_handshake_accept(weft_handshake *handshake, weft_string subprotocol,
                                            const weft_field *fields, size_t field_count);
 
-/** Server, DECIDING: answers `status` (400 to 599) with `body` as plain text, and `Connection: close`. */
+/**
+ * Server, DECIDING: answers `status` (400 to 599) with `body` as plain text, and `Connection: close`. Copies
+ * `body`. Returns WEFT_EINVAL for another status, WEFT_ESTATE, WEFT_ENOMEM.
+ */
 WEFT_API weft_status weft_handshake_reject(weft_handshake *handshake, uint16_t status, weft_string body);
 
 /** Bytes to send, valid until the next call that changes the handshake; `*length` 0: none. */
