@@ -11,15 +11,30 @@ static weft_status try_share(world *sharer, world *owner, const char *path, char
     return weft_listener_share(&sharer->listener, owner->listener, &sharer->listening, detail, size);
 }
 
-static void share(world *owner, world *sharer)
+static void move_in(world *sharer, world *owner)
 {
     char detail[128];
+    assert_int_equal(try_share(sharer, owner, "/shared", detail, sizeof detail), WEFT_OK);
+}
+
+static void share(world *owner, world *sharer)
+{
     world_init(owner);
     owner->route.on_request = world_on_request;
     world_listen(owner);
     world_init(sharer);
     sharer->route.on_request = world_on_request;
-    assert_int_equal(try_share(sharer, owner, "/shared", detail, sizeof detail), WEFT_OK);
+    move_in(sharer, owner);
+}
+
+/* The second one answers later. */
+static void share_and_keep(world *owner, world *sharer)
+{
+    world_init(owner);
+    world_listen(owner);
+    world_init(sharer);
+    sharer->keeps_requests = true;
+    move_in(sharer, owner);
 }
 
 static const char shared_upgrade[] = "GET /shared HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
@@ -114,12 +129,7 @@ static void test_a_graceful_stop_of_the_second_waits_for_its_requests(void **sta
 {
     (void)state;
     world owner, sharer;
-    char detail[128];
-    world_init(&owner);
-    world_listen(&owner);
-    world_init(&sharer);
-    sharer.keeps_requests = true;
-    assert_int_equal(try_share(&sharer, &owner, "/shared", detail, sizeof detail), WEFT_OK);
+    share_and_keep(&owner, &sharer);
     int peer = peer_connect(owner.port);
     peer_say(peer, shared_upgrade);
     world_await(&sharer, UPGRADE, 1);
@@ -139,12 +149,7 @@ static void test_an_immediate_stop_of_the_second_aborts_its_own(void **state)
 {
     (void)state;
     world owner, sharer;
-    char detail[128];
-    world_init(&owner);
-    world_listen(&owner);
-    world_init(&sharer);
-    sharer.keeps_requests = true;
-    assert_int_equal(try_share(&sharer, &owner, "/shared", detail, sizeof detail), WEFT_OK);
+    share_and_keep(&owner, &sharer);
     int ours = peer_open(owner.port), pending = peer_connect(owner.port);
     peer_say(pending, shared_upgrade);
     world_await(&sharer, UPGRADE, 1);
@@ -195,8 +200,7 @@ static void test_the_first_may_be_released_before_the_second(void **state)
     owner.listening.threads = 2;
     world_listen(&owner);
     world_init(&sharer);
-    char detail[128];
-    assert_int_equal(try_share(&sharer, &owner, "/shared", detail, sizeof detail), WEFT_OK);
+    move_in(&sharer, &owner);
     int peers[8];
     for (int i = 0; i < 8; i++) {
         peers[i] = open_shared(&sharer);
@@ -276,10 +280,9 @@ static void *visit(void *argument)
 static void move_in_and_out(world *owner, int round)
 {
     world sharer;
-    char detail[128];
     world_init(&sharer);
     sharer.route.on_request = world_on_request;
-    assert_int_equal(try_share(&sharer, owner, "/shared", detail, sizeof detail), WEFT_OK);
+    move_in(&sharer, owner);
     assert_int_equal(weft_listener_detach(sharer.listener, "/shared"), WEFT_OK);
     assert_int_equal(weft_listener_attach(sharer.listener, "/shared", &sharer.route), WEFT_OK);
     weft_listener_stop(sharer.listener, round % 2 ? 0 : 1000);
@@ -314,12 +317,11 @@ static void test_max_connections_counts_both(void **state)
 {
     (void)state;
     world owner, sharer;
-    char detail[128];
     world_init(&owner);
     owner.listening.max_connections = 2;
     world_listen(&owner);
     world_init(&sharer);
-    assert_int_equal(try_share(&sharer, &owner, "/shared", detail, sizeof detail), WEFT_OK);
+    move_in(&sharer, &owner);
     int ours = peer_open(owner.port), theirs = open_shared(&sharer);
     assert_int_equal(verdict(owner.port, shared_upgrade), 503);
     world_end(&sharer); /* gives its place back */
