@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <uv.h>
 
 static char folder[64], path[96];
 
@@ -108,7 +109,7 @@ static void test_a_stale_socket_is_replaced(void **state)
 }
 
 typedef struct rival {
-    pthread_barrier_t *start;
+    uv_barrier_t *start;
     int socket;
     weft__unix_file file;
 } rival;
@@ -117,7 +118,7 @@ static void *compete(void *argument)
 {
     rival *rival = argument;
     char detail[256];
-    pthread_barrier_wait(rival->start);
+    uv_barrier_wait(rival->start);
     open_at(path, &rival->socket, &rival->file, detail);
     return NULL;
 }
@@ -137,8 +138,8 @@ static void test_of_several_newcomers_one_replaces_a_stale_socket(void **state)
     enum {
         RIVALS = 4
     };
-    pthread_barrier_t start;
-    pthread_barrier_init(&start, NULL, RIVALS);
+    uv_barrier_t start;
+    uv_barrier_init(&start, RIVALS);
     for (int round = 0; round < 300; round++) {
         pthread_t threads[RIVALS];
         rival rivals[RIVALS];
@@ -158,7 +159,7 @@ static void test_of_several_newcomers_one_replaces_a_stale_socket(void **state)
         }
         assert_int_equal(winners, 1);
     }
-    pthread_barrier_destroy(&start);
+    uv_barrier_destroy(&start);
 }
 
 static void test_what_is_no_socket_is_never_removed(void **state)
