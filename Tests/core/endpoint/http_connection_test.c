@@ -151,6 +151,11 @@ static void expect_long_answer(int peer)
     peer_read(peer, body, LONG);
     assert_memory_equal(body, long_body, LONG);
     free(body);
+}
+
+static void end_with_long_answer(world *world)
+{
+    world_end(world);
     free(long_body);
 }
 
@@ -172,7 +177,7 @@ static void test_a_half_closed_peer_gets_its_whole_answer(void **state)
     peer_expect_end(peer);
     close(peer);
     close(later);
-    world_end(&world);
+    end_with_long_answer(&world);
 }
 
 static void test_a_peer_that_takes_no_answer_is_given_up(void **state)
@@ -187,8 +192,7 @@ static void test_a_peer_that_takes_no_answer_is_given_up(void **state)
     await_connections(world.listener, 0);
     close(kept_alive);
     close(last);
-    free(long_body);
-    world_end(&world);
+    end_with_long_answer(&world);
 }
 
 static void test_a_stop_sends_the_whole_of_a_long_answer(void **state)
@@ -205,7 +209,7 @@ static void test_a_stop_sends_the_whole_of_a_long_answer(void **state)
     peer_expect_end(peer);
     close(peer);
     world_await(&world, STOPPED, 1);
-    world_end(&world);
+    end_with_long_answer(&world);
 }
 
 static void test_a_stop_ends_what_asks_for_nothing(void **state)
