@@ -3,7 +3,8 @@
 public enum AllowedOrigins: Sendable, Hashable {
     /// Scheme, host and port are the request's own.
     case sameOrigin
-    /// Exactly these, as in `https://example.org`.
+    /// Exactly these, spelled as browsers do (RFC 6454 §6.2): `https://example.org` or `https://example.org:8443`,
+    /// in lower case, without a slash at the end or a default port; or `null`. Others are an error of `attach`.
     case list([String])
     /// All of them.
     case any

@@ -61,6 +61,25 @@ struct ServiceConfigurationTests {
         #expect(error.message == "subProtocols: \(name.debugDescription) is not a token")
     }
 
+    @Test(
+        "allowedOrigins: one that no browser sends is an error that names the field and says why",
+        arguments: [
+            ("https://example.org/", "it has a path, be it only a slash"),
+            ("https://Example.org", "browsers send it in lower case"),
+            ("https://example.org:443", "browsers leave the default port out"),
+            ("", "it is not of the form https://example.org or https://example.org:8443"),
+        ])
+    func badOrigin(origin: String, problem: String) async throws {
+        var configuration = ServiceConfiguration()
+        configuration.allowedOrigins = .list(["https://example.org", "null", origin])
+        let listener = try Listener(port: 0, configuration: .local)
+        let error = try await failure(WebSocketError.self) { [configuration] in
+            try listener.attach(at: "/ws", configuration: configuration) { _ in Echo() }
+        }
+        #expect(error.code == .invalidConfiguration)
+        #expect(error.message == "allowedOrigins: \(origin.debugDescription): \(problem)")
+    }
+
     @Test("maxFrameSize, maxMessageSize, sendQueueLimit: the greatest numbers are in range, on both sides")
     func greatest() async throws {
         var service = ServiceConfiguration()

@@ -4,6 +4,7 @@
 #include "base/config.h"
 #include "endpoint/listener.h"
 #include "http/fields.h"
+#include "http/origin.h"
 #include "http/path.h"
 
 #include <stdatomic.h>
@@ -79,6 +80,9 @@ static weft_status check_route(const char *path, const weft_route *route)
 {
     bool has_callback = route->on_upgrade || route->on_request;
     bool origins_are_good = route->origins <= WEFT_ORIGIN_ANY && (route->origin_list || !route->origin_count);
+    for (size_t i = 0; origins_are_good && i < route->origin_count; i++) {
+        origins_are_good = weft_origin_problem(route->origin_list[i]) == NULL;
+    }
     bool path_is_good = weft__pattern_problem(weft__string(path)) == NULL;
     return path_is_good && has_callback && origins_are_good ? WEFT_OK : WEFT_EINVAL;
 }
@@ -299,6 +303,11 @@ weft__attached_route *weft__router_find(weft__router *router, weft_string path, 
 const char *weft_path_pattern_problem(const char *pattern)
 {
     return weft__pattern_problem(weft__string(pattern));
+}
+
+const char *weft_origin_problem(weft_string origin)
+{
+    return weft__origin_problem(origin);
 }
 
 weft_status weft_path_pattern_shape(const char *pattern, char *out, size_t size)

@@ -10,4 +10,11 @@
  */
 bool weft__upgrade_is_same_origin(const weft__head *request, bool secure);
 
+/**
+ * What keeps `origin` from being equal to one that a browser sends (RFC 6454 section 6.2): `null`, or scheme,
+ * host and port in lower case, without the scheme's default port and without a path. NULL when nothing does.
+ * Static.
+ */
+const char *weft__origin_problem(weft_string origin);
+
 #endif

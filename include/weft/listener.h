@@ -41,7 +41,7 @@ typedef struct weft_route {
      * come after the listener's on_closed. Any thread. */
     void (*on_release)(void *context);
     weft_origin_policy origins;     /**< Which pages may upgrade; WEFT_ORIGIN_SAME. */
-    const weft_string *origin_list; /**< For WEFT_ORIGIN_LIST, as in `https://example.org`; copied. */
+    const weft_string *origin_list; /**< For WEFT_ORIGIN_LIST; see weft_origin_problem; copied. */
     size_t origin_count;            /**< Of `origin_list`. */
 } weft_route;
 
@@ -171,6 +171,13 @@ WEFT_API weft_status weft_listener_share(weft_listener **out, weft_listener *own
 WEFT_API const char *weft_path_pattern_problem(const char *pattern);
 
 /**
+ * What keeps an entry of `origin_list` from being equal to any Origin that a browser sends (RFC 6454 section
+ * 6.2); NULL when nothing does. Static. A good one is `null`, or scheme, host and port in lower case, as in
+ * `https://example.org` and `https://example.org:8443`: no slash at the end, no default port. Thread: any.
+ */
+WEFT_API const char *weft_origin_problem(weft_string origin);
+
+/**
  * Writes what such a path has in common with those that are the same path with other names or escapes, closed
  * by a NUL: at most three bytes for each one of the pattern. WEFT_EINVAL for an ill-formed path or too small
  * a `size`, WEFT_ENOMEM. Thread: any.
@@ -180,8 +187,8 @@ WEFT_API weft_status weft_path_pattern_shape(const char *pattern, char *out, siz
 /**
  * Puts a route at a path (see weft_path_pattern_problem). Copies `route` and `path`. A route with on_upgrade
  * alone and one with on_request alone may live at one path. WEFT_EDUPLICATE when the path is taken,
- * WEFT_EINVAL for an ill-formed path or route, WEFT_ESTATE when the listener has ended, WEFT_ENOMEM; then
- * on_release is not called. Thread: any.
+ * WEFT_EINVAL for an ill-formed path, route or origin, WEFT_ESTATE when the listener has ended, WEFT_ENOMEM;
+ * then on_release is not called. Thread: any.
  */
 WEFT_API weft_status weft_listener_attach(weft_listener *listener, const char *path, const weft_route *route);
 

@@ -87,10 +87,19 @@ extension ServiceConfiguration {
     /// Throws for a value out of range, naming it.
     func check() throws(WebSocketError) {
         try ConnectionLimits.check(subProtocols: subProtocols)
+        if case .list(let origins) = allowedOrigins {
+            for origin in origins { try Self.check(origin: origin) }
+        }
         if let slowCallbackWarning {
             try ConnectionLimits.check("slowCallbackWarning", slowCallbackWarning, moreThan: .zero)
         }
         _ = try limits.coreValue()
+    }
+
+    private static func check(origin: String) throws(WebSocketError) {
+        guard let problem = origin.withView({ weft_origin_problem($0) }) else { return }
+        let sentence = "\(origin.debugDescription): \(String(cString: problem))"
+        throw WebSocketError(.invalidConfiguration, "allowedOrigins: \(sentence)")
     }
 }
 

@@ -108,6 +108,8 @@ static void test_routes_that_cannot_be_are_refused(void **state)
     wrong = route;
     wrong.origin_count = 1;
     assert_int_equal(attach(&router, &group, "/", &wrong), WEFT_EINVAL);
+    wrong.origin_list = &(weft_string){"https://a/", 10};
+    assert_int_equal(attach(&router, &group, "/", &wrong), WEFT_EINVAL);
     wrong = route;
     wrong.size++;
     assert_int_equal(attach(&router, &group, "/", &wrong), WEFT_EINVAL);
@@ -292,6 +294,9 @@ static void test_programs_may_ask_about_patterns(void **state)
     char out[16];
     assert_null(weft_path_pattern_problem("/a/{x}"));
     assert_string_equal(weft_path_pattern_problem("/{}"), "a parameter has no name");
+    assert_null(weft_origin_problem((weft_string){"https://a", 9}));
+    assert_string_equal(weft_origin_problem((weft_string){"https://a/", 10}),
+                        "it has a path, be it only a slash");
     assert_int_equal(weft_path_pattern_shape("/a/{x}", out, sizeof out), WEFT_OK);
     assert_string_equal(out, "/a/{}");
     assert_int_equal(weft_path_pattern_shape("/a/{x}", out, 6), WEFT_OK);

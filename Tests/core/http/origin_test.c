@@ -54,9 +54,57 @@ static void test_a_repeated_origin_is_foreign(void **state)
     weft__head_clear(&head);
 }
 
+static void expect_problem(const char *origin, const char *problem)
+{
+    const char *found = weft__origin_problem(weft__string(origin));
+    if (problem) {
+        assert_non_null(found);
+        assert_string_equal(found, problem);
+    } else {
+        assert_null(found);
+    }
+}
+
+static void test_what_browsers_send_may_be_listed(void **state)
+{
+    (void)state;
+    static const char *const good[] = {
+        "null",
+        "https://example.org",
+        "http://localhost:8080",
+        "http://[::1]:81",
+        "https://a:80",
+        "http://a:443",
+        "file://",
+        "capacitor://localhost",
+        "app+x-1.0://a",
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        expect_problem(good[i], NULL);
+}
+
+static void test_what_no_browser_sends_is_told(void **state)
+{
+    (void)state;
+    static const char *const shapeless[] = {"",       "*",      "example.org", "https:/a",
+                                            "https:", "1a://b", "://a",        "nul"};
+    for (size_t i = 0; i < sizeof shapeless / sizeof *shapeless; i++) {
+        expect_problem(shapeless[i], "it is not of the form https://example.org or https://example.org:8443");
+    }
+    expect_problem("https://a/", "it has a path, be it only a slash");
+    expect_problem("https://a/b", "it has a path, be it only a slash");
+    expect_problem("https://A", "browsers send it in lower case");
+    expect_problem("https://a:443", "browsers leave the default port out");
+    expect_problem("http://a:80", "browsers leave the default port out");
+    expect_problem("https://", "host is missing");
+    expect_problem("https://a@b", "user information stands before the host");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_browsers_send_may_be_listed),
+        cmocka_unit_test(test_what_no_browser_sends_is_told),
         cmocka_unit_test(test_a_request_without_origin_is_from_no_browser),
         cmocka_unit_test(test_the_same_host_and_port_are_the_same_origin),
         cmocka_unit_test(test_other_schemes_hosts_and_ports_are_foreign),
