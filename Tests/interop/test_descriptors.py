@@ -33,7 +33,7 @@ def limited():
 def test_peers_wait_until_there_are_descriptors_again(limited):
     with contextlib.ExitStack() as opened, connect(limited.echo_url) as early:
         crowd = [opened.enter_context(socket.create_connection(("127.0.0.1", limited.port))) for _ in range(2 * LIMIT)]
-        limited.await_error("connections wait to be accepted: Too many open files")
+        limited.await_error("connections wait to be accepted: too many open files")
         before = cpu_ticks(limited)
         for i in range(200):
             early.send(f"still here {i}")
