@@ -71,8 +71,11 @@ struct weft_connection {
     bool pong_is_late : 1; /* it may have come unread all the same */
     bool peer_ended : 1;   /* the peer's direction of TCP is over */
     bool resets : 1;       /* TCP ends with a reset */
-    uint16_t answer_code;  /* of the held answer */
-    uint32_t last_unsent;  /* low bits; a change shows that the peer still takes bytes */
+    union {
+        uint16_t sent_code;   /* of our close frame, while CLOSING */
+        uint16_t answer_code; /* of the held answer, while ANSWERING */
+    };
+    uint32_t last_unsent; /* low bits; a change shows that the peer still takes bytes */
     weft__stream *stream;
     weft__session session;
     weft__buffer *held_input; /* what arrived and was not delivered, or NULL */

@@ -75,7 +75,12 @@ void weft__connection_fail_with(weft_connection *connection, weft_status reason,
     weft_connection_retain(connection);
     weft__connection_stop_sending(connection);
     size_t length = reason_length(detail);
-    write_close(connection, code, detail, length); /* at best */
+    if (connection->state == WEFT__CONNECTION_CLOSING) { /* there is one close frame, and it is out */
+        code = connection->sent_code;
+        length = 0;
+    } else {
+        write_close(connection, code, detail, length); /* at best */
+    }
     connection->state = WEFT__CONNECTION_LINGERING;
     tell_error(connection, reason, detail);
     tell_close(connection, code, detail, length);
@@ -233,6 +238,7 @@ static weft_status close_here(weft_connection *connection, uint16_t code, const 
     if (status != WEFT_OK) return status;
     if (timeout_ms == 0) timeout_ms = connection->plan->config.close_timeout_ms;
     connection->state = WEFT__CONNECTION_CLOSING;
+    connection->sent_code = code ? code : WEFT_CLOSE_NO_STATUS;
     weft__connection_stop_sending(connection);
     weft__timer_stop(&connection->timer);
     if (timeout_ms != WEFT_NO_TIMEOUT)

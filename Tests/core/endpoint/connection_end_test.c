@@ -341,6 +341,34 @@ static void expect_failure(const char *detail, const char *reason)
     world_end(&world);
 }
 
+static void close_and_fail(world *world, weft_connection *connection, weft_request *request)
+{
+    (void)world;
+    (void)request;
+    assert_int_equal(weft_connection_close(connection, 4000, "", 0, 0), WEFT_OK);
+    weft_connection_fail(connection, "too late");
+}
+
+static void test_a_failure_behind_our_close_frame_tells_that_ones_code(void **state)
+{
+    (void)state;
+    world world;
+    world_init(&world);
+    world.deeds[MESSAGE] = close_and_fail;
+    world.is_quiet = true;
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    peer_send_text(peer, "x");
+    peer_expect_close(peer, 4000);
+    peer_expect_end(peer);
+    close(peer);
+    accept_and_expect(&world, "uomecr");
+    assert_int_equal(world.error, WEFT_ECALLBACK);
+    assert_int_equal(world.close_code, 4000);
+    assert_string_equal(world.close_reason, "");
+    world_end(&world);
+}
+
 /* RFC 6455 section 5.5.1: a reason is UTF-8 of at most 123 bytes. */
 static void test_a_failure_is_1011_with_what_fits_of_its_detail(void **state)
 {
@@ -525,6 +553,7 @@ int main(void)
         cmocka_unit_test(test_of_several_closers_one_wins),
         cmocka_unit_test(test_abort_resets_tcp),
         cmocka_unit_test(test_the_address_is_known_until_on_close_returns),
+        cmocka_unit_test(test_a_failure_behind_our_close_frame_tells_that_ones_code),
         cmocka_unit_test(test_a_failure_is_1011_with_what_fits_of_its_detail),
         cmocka_unit_test(test_a_held_close_is_answered_when_told),
         cmocka_unit_test(test_a_held_close_is_answered_after_a_second),
