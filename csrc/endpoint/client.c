@@ -156,6 +156,7 @@ static void begin_attempt(weft_client *client)
     weft_loop *loop = client->loop;
     weft__head_clear(&client->head);
     weft__buffer_reset(&client->input);
+    client->length_parsed = 0;
     client->interim_answers = 0;
     client->state = WEFT__CLIENT_DIALLING;
     if (client->handshake_timeout_ms) {

@@ -53,6 +53,7 @@ struct weft_client {
     weft__dialer *dialer;
     weft__stream *stream;
     weft__buffer input;
+    size_t length_parsed; /* of the input: no whole head, as far as is known */
     weft__head head;      /* of a refusal, as the three below */
     size_t head_length;   /* of the answer; a refusal's body stands behind it */
     weft__chunked chunks; /* of a chunked body */

@@ -63,13 +63,11 @@ static void begin(weft__http_connection *connection, weft_request *request)
     }
 }
 
-/* A head is parsed from its start. So that a peer that drips bytes does not make that costly, it is parsed
- * again when a line has ended or there is twice as much. */
 static int64_t parse_head(weft__http_connection *connection, weft__head *head, weft__problem *problem)
 {
     const char *bytes = (const char *)weft__buffer_front(&connection->input);
-    size_t length = weft__buffer_length(&connection->input), known = connection->length_parsed;
-    if (length / 2 < known && !memchr(bytes + known, '\n', length - known)) return 0;
+    size_t length = weft__buffer_length(&connection->input);
+    if (!weft__head_is_worth_parsing(bytes, length, connection->length_parsed)) return 0;
     int64_t used = weft__head_parse_request(head, bytes, length, &connection->listener->head_limits, problem);
     connection->length_parsed = used == 0 ? length : 0;
     return used;

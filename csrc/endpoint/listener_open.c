@@ -41,6 +41,7 @@ static weft_status check_config(const weft_listener_config *config, char *detail
     if (config->keep_alive > WEFT_KEEP_ALIVE_NEVER) wrong = "keep_alive is no weft_keep_alive";
     if (!config->max_pipelined_requests) wrong = "max_pipelined_requests is 0";
     if (!weft__is_field_value(weft__string(config->server))) wrong = "server has control characters";
+    if (!config->routes && config->route_count) wrong = "routes is NULL";
     if (config->max_entity_body_size < -1) wrong = "max_entity_body_size is below -1";
     if (!wrong) return WEFT_OK;
     snprintf(detail, detail_size, "%s", wrong);
@@ -271,6 +272,7 @@ weft_status weft_listener_share(weft_listener **out, weft_listener *owner, const
     weft_listener_config_init(&config);
     if (detail_size) detail[0] = '\0';
     if (weft__config_take(&config, given, sizeof config) != WEFT_OK) return WEFT_EINVAL;
+    if (!config.routes && config.route_count) return WEFT_EINVAL;
     weft_listener *sharer = new_sharer(weft__listener_of_port(owner), &config);
     weft_status status = sharer ? move_in(sharer, detail, detail_size) : WEFT_ENOMEM;
     if (status == WEFT_ESTATE) snprintf(detail, detail_size, "the listener that owns the port is stopping");

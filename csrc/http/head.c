@@ -373,6 +373,11 @@ static void move_view(weft_string *view, const char *from, size_t length, const 
     if (view->bytes && offset <= length) view->bytes = to + offset; /* else it is static */
 }
 
+bool weft__head_is_worth_parsing(const char *bytes, size_t length, size_t parsed)
+{
+    return length / 2 >= parsed || memchr(bytes + parsed, '\n', length - parsed);
+}
+
 void weft__head_move(weft__head *head, const char *from, size_t length, const char *to)
 {
     weft_string *const parts[] = {&head->method, &head->target, &head->path, &head->query, &head->reason};

@@ -59,6 +59,13 @@ int64_t weft__head_parse_request(weft__head *head, const char *bytes, size_t len
 int64_t weft__head_parse_response(weft__head *head, const char *bytes, size_t length,
                                   const weft__head_limits *limits, weft__problem *problem);
 
+/**
+ * False while it is not worth parsing again, `parsed` bytes being known to hold no whole head. A head is
+ * parsed from its start each time; so that a peer that drips bytes does not make that costly, it is done
+ * again when a line has ended or there is twice as much.
+ */
+bool weft__head_is_worth_parsing(const char *bytes, size_t length, size_t parsed);
+
 /** The `length` bytes that were parsed have moved `from` one place `to` another: so do the views. */
 void weft__head_move(weft__head *head, const char *from, size_t length, const char *to);
 

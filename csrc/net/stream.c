@@ -248,8 +248,8 @@ static weft_status send_gathered(weft__stream *stream, const weft__span *spans, 
     if (stream->is_broken || stream->is_closed) return WEFT_ELOST;
     if (stream->writes_waiting) {
         weft__buffer *output = count ? weft__stream_output(stream) : NULL;
-        if (count && !output) return WEFT_ENOMEM;
-        weft_status status = keep_rest(output, spans, count, 0);
+        weft_status status = !count || output ? WEFT_OK : WEFT_ENOMEM;
+        if (status == WEFT_OK) status = keep_rest(output, spans, count, 0);
         if (status != WEFT_OK) break_stream(stream, UV_ENOMEM);
         count_unsent(stream);
         return status;

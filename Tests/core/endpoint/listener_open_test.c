@@ -83,6 +83,10 @@ static void test_settings_that_cannot_be_are_refused(void **state)
     world.listening.server = "weft\r\nSet-Cookie: a=b";
     expect_refused(&world, WEFT_EINVAL);
     world.listening = good;
+    world.listening.routes = NULL;
+    world.listening.route_count = 1;
+    expect_refused(&world, WEFT_EINVAL);
+    world.listening = good;
     const weft_path_route twice[] = {{"/", &world.route}, {"/", &world.route}};
     world.listening.routes = twice;
     world.listening.route_count = 2;

@@ -459,6 +459,20 @@ static void test_views_move_with_the_bytes(void **state)
     weft__head_clear(&head);
 }
 
+static void test_a_dripped_head_is_parsed_by_lines(void **state)
+{
+    (void)state;
+    const char text[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    size_t length = sizeof text - 1, parsed = 0, times = 0;
+    for (size_t arrived = 1; arrived <= length; arrived++) {
+        if (!weft__head_is_worth_parsing(text, arrived, parsed)) continue;
+        parsed = arrived;
+        times++;
+    }
+    assert_int_equal(parsed, length);
+    assert_in_range(times, 3, 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,6 +495,7 @@ int main(void)
         cmocka_unit_test_setup(test_views_move_with_the_bytes, requests_setup),
         cmocka_unit_test_setup(test_a_response_is_taken_apart, responses_setup),
         cmocka_unit_test_setup(test_responses_are_as_strict_as_requests, responses_setup),
+        cmocka_unit_test(test_a_dripped_head_is_parsed_by_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,6 +57,36 @@ static void end(void *context)
     weft__stream_close(call->stream);
 }
 
+/* A timer of the dialer's own wheel. */
+typedef struct alarm {
+    weft__timer timer;
+    weft_loop *loop;
+    uint64_t delay_ms;
+    gate rung;
+} alarm;
+
+static void ring(weft__timer *timer)
+{
+    gate_pass(&WEFT__CONTAINER(timer, alarm, timer)->rung);
+}
+
+static void set_alarm(void *context)
+{
+    alarm *alarm = context;
+    weft__timer_init(&alarm->timer, ring);
+    weft__loop_start_timer(alarm->loop, &alarm->timer, alarm->delay_ms);
+}
+
+/* Timers that were started before with no longer delays have fired by the return. */
+static void await_timers(lab *lab, uint64_t delay_ms)
+{
+    alarm alarm = {.loop = lab->loop, .delay_ms = delay_ms};
+    gate_init(&alarm.rung);
+    on_loop(lab->loop, set_alarm, &alarm);
+    gate_await(&alarm.rung, 1);
+    gate_clear(&alarm.rung);
+}
+
 static call call_to(lab *lab, const char *host, uint16_t port)
 {
     return (call){.lab = lab, .host = host, .port = port};
@@ -296,7 +326,7 @@ static void test_cancelling_closes_every_attempt(void **state)
     add_address(&call, "127.0.0.1", other.port);
     gate_init(&call.dialled);
     on_loop(lab.loop, start, &call);
-    poll(NULL, 0, WEFT__DIALER_STAGGER_MS + 100); /* both are under way */
+    await_timers(&lab, WEFT__DIALER_STAGGER_MS); /* both are under way */
     on_loop(lab.loop, end, &call);
     lab_close(&lab);
     assert_int_equal(gate_count(&call.dialled), 0);
@@ -332,7 +362,7 @@ static void test_a_unix_socket_is_reached_when_it_has_room(void **state)
     call.path = path;
     gate_init(&call.dialled);
     on_loop(lab.loop, start, &call);
-    poll(NULL, 0, 2 * WEFT__DIALER_UNIX_RETRY_MS);
+    await_timers(&lab, WEFT__DIALER_UNIX_RETRY_MS);
     assert_int_equal(gate_count(&call.dialled), 0);
     for (int i = 0; i < count; i++) {
         int accepted = accept(listening, NULL, NULL);
