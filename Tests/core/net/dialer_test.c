@@ -58,21 +58,21 @@ static void end(void *context)
 }
 
 /* A timer of the dialer's own wheel. */
-typedef struct alarm {
+typedef struct wheel_alarm {
     weft__timer timer;
     weft_loop *loop;
     uint64_t delay_ms;
     gate rung;
-} alarm;
+} wheel_alarm;
 
 static void ring(weft__timer *timer)
 {
-    gate_pass(&WEFT__CONTAINER(timer, alarm, timer)->rung);
+    gate_pass(&WEFT__CONTAINER(timer, wheel_alarm, timer)->rung);
 }
 
 static void set_alarm(void *context)
 {
-    alarm *alarm = context;
+    wheel_alarm *alarm = context;
     weft__timer_init(&alarm->timer, ring);
     weft__loop_start_timer(alarm->loop, &alarm->timer, alarm->delay_ms);
 }
@@ -80,7 +80,7 @@ static void set_alarm(void *context)
 /* Timers that were started before with no longer delays have fired by the return. */
 static void await_timers(lab *lab, uint64_t delay_ms)
 {
-    alarm alarm = {.loop = lab->loop, .delay_ms = delay_ms};
+    wheel_alarm alarm = {.loop = lab->loop, .delay_ms = delay_ms};
     gate_init(&alarm.rung);
     on_loop(lab->loop, set_alarm, &alarm);
     gate_await(&alarm.rung, 1);
