@@ -192,7 +192,7 @@ static void read_answer(weft_client *client)
         weft__problem problem;
         const char *bytes = (const char *)weft__buffer_front(&client->input);
         size_t arrived = weft__buffer_length(&client->input);
-        if (!weft__head_is_worth_parsing(bytes, arrived, client->length_parsed)) return;
+        if (!weft__head_is_worth_parsing(bytes, arrived, client->length_parsed, &answer_limits)) return;
         int64_t length = weft__head_parse_response(&head, bytes, arrived, &answer_limits, &problem);
         client->length_parsed = length == 0 ? arrived : 0;
         if (length == 0) return;

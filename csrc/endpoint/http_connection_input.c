@@ -67,8 +67,9 @@ static int64_t parse_head(weft__http_connection *connection, weft__head *head, w
 {
     const char *bytes = (const char *)weft__buffer_front(&connection->input);
     size_t length = weft__buffer_length(&connection->input);
-    if (!weft__head_is_worth_parsing(bytes, length, connection->length_parsed)) return 0;
-    int64_t used = weft__head_parse_request(head, bytes, length, &connection->listener->head_limits, problem);
+    const weft__head_limits *limits = &connection->listener->head_limits;
+    if (!weft__head_is_worth_parsing(bytes, length, connection->length_parsed, limits)) return 0;
+    int64_t used = weft__head_parse_request(head, bytes, length, limits, problem);
     connection->length_parsed = used == 0 ? length : 0;
     return used;
 }

@@ -373,9 +373,14 @@ static void move_view(weft_string *view, const char *from, size_t length, const 
     if (view->bytes && offset <= length) view->bytes = to + offset; /* else it is static */
 }
 
-bool weft__head_is_worth_parsing(const char *bytes, size_t length, size_t parsed)
+bool weft__head_is_worth_parsing(const char *bytes, size_t length, size_t parsed,
+                                 const weft__head_limits *limits)
 {
-    return length / 2 >= parsed || memchr(bytes + parsed, '\n', length - parsed);
+    if (length / 2 >= parsed || memchr(bytes + parsed, '\n', length - parsed)) return true;
+    size_t start = length >= 2 && bytes[0] == '\r' && bytes[1] == '\n' ? 2 : 0; /* an empty line before */
+    const char *end = memchr(bytes + start, '\n', length - start);
+    size_t first_line = end ? (size_t)(end - bytes) + 1 : start;
+    return length - first_line > (end ? limits->max_header_size : limits->max_uri_length);
 }
 
 void weft__head_move(weft__head *head, const char *from, size_t length, const char *to)

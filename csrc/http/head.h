@@ -62,9 +62,10 @@ int64_t weft__head_parse_response(weft__head *head, const char *bytes, size_t le
 /**
  * False while it is not worth parsing again, `parsed` bytes being known to hold no whole head. A head is
  * parsed from its start each time; so that a peer that drips bytes does not make that costly, it is done
- * again when a line has ended or there is twice as much.
+ * again when a line has ended, there is twice as much, or a limit may have been passed.
  */
-bool weft__head_is_worth_parsing(const char *bytes, size_t length, size_t parsed);
+bool weft__head_is_worth_parsing(const char *bytes, size_t length, size_t parsed,
+                                 const weft__head_limits *limits);
 
 /** The `length` bytes that were parsed have moved `from` one place `to` another: so do the views. */
 void weft__head_move(weft__head *head, const char *from, size_t length, const char *to);

@@ -459,18 +459,48 @@ static void test_views_move_with_the_bytes(void **state)
     weft__head_clear(&head);
 }
 
+/* How often bytes that come one by one are parsed until there is a verdict; where that is goes to `*end`. */
+static size_t times_parsed(const char *text, size_t length, const weft__head_limits *limits, size_t *end)
+{
+    size_t parsed = 0, times = 0;
+    int64_t verdict = 0;
+    for (size_t arrived = 1; arrived <= length && verdict == 0; arrived++) {
+        if (!weft__head_is_worth_parsing(text, arrived, parsed, limits)) continue;
+        weft__head head;
+        weft__problem problem;
+        verdict = weft__head_parse_request(&head, text, arrived, limits, &problem);
+        if (verdict > 0) weft__head_clear(&head);
+        parsed = *end = arrived;
+        times++;
+    }
+    assert_int_not_equal(verdict, 0);
+    return times;
+}
+
 static void test_a_dripped_head_is_parsed_by_lines(void **state)
 {
     (void)state;
+    const weft__head_limits limits = {.max_uri_length = 1000, .max_header_size = 2000, .max_fields = 100};
     const char text[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    size_t length = sizeof text - 1, parsed = 0, times = 0;
-    for (size_t arrived = 1; arrived <= length; arrived++) {
-        if (!weft__head_is_worth_parsing(text, arrived, parsed)) continue;
-        parsed = arrived;
-        times++;
+    size_t end;
+    assert_in_range(times_parsed(text, sizeof text - 1, &limits, &end), 3, 8);
+    assert_int_equal(end, sizeof text - 1);
+}
+
+static void test_a_dripped_head_over_a_limit_is_refused_at_once(void **state)
+{
+    (void)state;
+    const weft__head_limits limits = {.max_uri_length = 1000, .max_header_size = 2000, .max_fields = 100};
+    const char *beginnings[] = {"GET /", "\r\nGET /",
+                                "GET / HTTP/1.1\r\nX: ", "\r\nGET / HTTP/1.1\r\nHost: a\r\nX: "};
+    for (size_t i = 0; i < 4; i++) {
+        char text[4000];
+        memset(text, 'x', sizeof text);
+        size_t begun = strlen(beginnings[i]), end;
+        memcpy(text, beginnings[i], begun);
+        assert_in_range(times_parsed(text, sizeof text, &limits, &end), 10, 60);
+        assert_in_range(end, i < 2 ? 1000 : 2000, begun + (i < 2 ? 1001 : 2001));
     }
-    assert_int_equal(parsed, length);
-    assert_in_range(times, 3, 8);
 }
 
 int main(void)
@@ -496,6 +526,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_response_is_taken_apart, responses_setup),
         cmocka_unit_test_setup(test_responses_are_as_strict_as_requests, responses_setup),
         cmocka_unit_test(test_a_dripped_head_is_parsed_by_lines),
+        cmocka_unit_test(test_a_dripped_head_over_a_limit_is_refused_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
