@@ -7,10 +7,11 @@ import subprocess
 LINES_MOST = 600
 ALLOWED = {
     "base": {"base"},
-    "net": {"net", "base"},
+    "tls": {"tls", "base"},
+    "net": {"net", "tls", "base"},
     "http": {"http", "base"},
     "protocol": {"protocol", "base"},
-    "endpoint": {"endpoint", "net", "http", "protocol", "base"},
+    "endpoint": {"endpoint", "net", "tls", "http", "protocol", "base"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]', re.MULTILINE)
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
@@ -45,7 +46,7 @@ def wrong_includes(core):
 
 def stray_system_headers(core):
     for path in core:
-        if path.parts[1] == "net":
+        if path.parts[1] in ("net", "tls"):
             continue
         for name in INCLUDE.findall(text_of(path)):
             if name in ("uv.h", "openssl/ssl.h", "pthread.h"):

@@ -26,6 +26,7 @@ const char *weft_status_text(weft_status status)
     case WEFT_ECALLBACK: return "a service callback failed";
     case WEFT_ESYSTEM: return "the operating system refused";
     case WEFT_ESTATE: return "the call does not fit the state of its handle";
+    case WEFT_ETLS: return "the TLS connection failed";
     }
     return "unknown status";
 }

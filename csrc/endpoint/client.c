@@ -19,6 +19,7 @@ void weft_client_release(weft_client *client)
     weft__buffer_clear(&client->request);
     weft__buffer_clear(&client->input);
     weft__proxy_clear(&client->proxy);
+    weft_tls_release(client->tls);
     weft__plan_release(client->plan);
     weft__loop_release(client->loop);
     weft__free(client->url_text);
@@ -128,9 +129,12 @@ static void on_dialled(void *owner, weft__stream *stream, weft_status status, co
     weft_client *client = owner;
     client->dialer = NULL;
     client->stream = stream;
-    if (stream) status = client->proxy.is_wanted ? ask_proxy(client) : weft__client_send_request(client);
-    if (status == WEFT_OK) {
+    if (stream) {
         weft__client_read_answers(client);
+        status = client->proxy.is_wanted ? ask_proxy(client) : weft__client_reach_server(client);
+    }
+    if (status == WEFT_OK) {
+        return;
     } else if (stream) {
         weft__client_fail(client, status, weft_status_text(status));
     } else if (client->proxy.is_wanted) {
@@ -180,9 +184,11 @@ static void time_out(weft_client *client)
 {
     char detail[80];
     bool is_proxys = client->state == WEFT__CLIENT_TUNNELLING;
-    snprintf(detail, sizeof detail, "the %s was not open after %g s",
-             is_proxys ? "tunnel through the proxy" : "connection",
-             (double)client->handshake_timeout_ms / 1000);
+    bool is_of_tls = weft__client_times_tls(client);
+    uint32_t limit_ms = is_of_tls ? client->tls->handshake_timeout_ms : client->handshake_timeout_ms;
+    const char *what = is_of_tls ? "TLS handshake was not done" : "connection was not open";
+    if (is_proxys) what = "tunnel through the proxy was not open";
+    snprintf(detail, sizeof detail, "the %s after %g s", what, (double)limit_ms / 1000);
     weft__client_fail(client, WEFT_ETIMEDOUT, detail);
 }
 
@@ -194,6 +200,7 @@ static void on_timer(weft__timer *timer)
     case WEFT__CLIENT_REFUSED: weft__client_finish_refusal(client); break; /* what came of the body will do */
     case WEFT__CLIENT_DIALLING:
     case WEFT__CLIENT_TUNNELLING:
+    case WEFT__CLIENT_SECURING:
     case WEFT__CLIENT_AWAITING: time_out(client); break;
     case WEFT__CLIENT_POSTED:
     case WEFT__CLIENT_DONE: break; /* no timer runs */

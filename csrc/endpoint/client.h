@@ -19,6 +19,7 @@ typedef enum weft__client_state {
     WEFT__CLIENT_POSTED,     /**< On its way to the loop. */
     WEFT__CLIENT_DIALLING,   /**< The name, then TCP. */
     WEFT__CLIENT_TUNNELLING, /**< The proxy's answer to CONNECT is awaited. */
+    WEFT__CLIENT_SECURING,   /**< The TLS handshake. */
     WEFT__CLIENT_AWAITING,   /**< The request is out, the head of the answer is awaited. */
     WEFT__CLIENT_REFUSED,    /**< The head is there and refuses; its body is awaited. */
     WEFT__CLIENT_WAITING,    /**< For the next attempt. */
@@ -34,6 +35,7 @@ struct weft_client {
     char host[WEFT__MAX_HOST + 1]; /* closed by a NUL; of a unix socket its path, decoded */
     weft_compression compression;
     weft__proxy proxy;
+    weft_tls *tls; /* held; NULL: plain */
     weft__plan *plan;
     void *context;
     void (*on_answer)(void *context, const weft_answer *answer);
@@ -60,7 +62,8 @@ struct weft_client {
     bool body_is_whole;
     unsigned interim_answers;
     weft__problem refusal;
-    weft__timer timer; /* of the attempt, or of the wait for the next */
+    weft__timer timer;       /* of the attempt or its TLS handshake, or of the wait for the next */
+    uint64_t attempt_due_ms; /* while the timer is the TLS handshake's; UINT64_MAX: no limit */
     weft__loop_member member;
     weft__mail start;
 
@@ -81,6 +84,15 @@ weft_status weft__client_renew_key(weft_client *client);
 
 /** Asks the server for the upgrade on the client's stream. Inside a turn. */
 weft_status weft__client_send_request(weft_client *client);
+
+/** client_tls.c: talks to the server on the client's stream, first TLS where it is wanted. Inside a turn. */
+weft_status weft__client_reach_server(weft_client *client);
+
+/** The TLS handshake is done. */
+void weft__client_secured(weft_client *client);
+
+/** True while the client's timer is the TLS handshake's own limit. */
+bool weft__client_times_tls(const weft_client *client);
 
 /** Reads answers on the client's stream, as its state has it; a request is on its way. */
 void weft__client_read_answers(weft_client *client);

@@ -159,7 +159,11 @@ static void take_proxys_answer(weft_client *client, weft__head *head)
     weft__head_clear(head);
     weft__buffer_consume(&client->input, client->head_length);
     client->interim_answers = 0;
-    weft_status status = weft__client_send_request(client);
+    if (client->tls && weft__buffer_length(&client->input)) {
+        weft__client_fail(client, WEFT_EHANDSHAKE, "the proxy sent more than its answer before TLS began");
+        return;
+    }
+    weft_status status = weft__client_reach_server(client);
     if (status != WEFT_OK) fail_plainly(client, status);
 }
 
@@ -244,7 +248,8 @@ static void on_end(void *owner, weft_status status, const char *detail)
     const char *early = client->state == WEFT__CLIENT_TUNNELLING
                             ? "the proxy ended the connection before its answer"
                             : "the server ended the connection before its answer";
-    weft__client_fail(client, WEFT_ELOST, status == WEFT_OK ? early : detail);
+    if (client->state == WEFT__CLIENT_SECURING) early = "the server ended TLS before its handshake was done";
+    weft__client_fail(client, status == WEFT_OK ? WEFT_ELOST : status, status == WEFT_OK ? early : detail);
 }
 
 static void on_drain(void *owner)
@@ -252,7 +257,17 @@ static void on_drain(void *owner)
     (void)owner;
 }
 
-static const weft__stream_events stream_events = {on_read, on_end, on_drain};
+static void on_secure(void *owner)
+{
+    weft__client_secured(owner);
+}
+
+static const weft__stream_events stream_events = {
+    .on_read = on_read,
+    .on_end = on_end,
+    .on_drain = on_drain,
+    .on_secure = on_secure,
+};
 
 void weft__client_read_answers(weft_client *client)
 {

@@ -54,11 +54,23 @@ static weft_status take_url(weft_client *client, weft_string text, weft__problem
     weft_status status = weft__url_parse(&client->url, (weft_string){client->url_text, text.length}, problem);
     if (status != WEFT_OK) return status;
 
-    if (client->url.secure) {
-        weft__problem_set(problem, 0, "wss URLs cannot be dialled by this version: it has no TLS");
-        return WEFT_EURL;
-    }
     return client->url.unix_socket ? take_path(client, problem) : take_host(client, problem);
+}
+
+static weft_status take_tls(weft_client *client, weft_tls *given, weft__problem *problem)
+{
+    if (given && given->is_server) {
+        weft__problem_set(problem, 0, "tls is a server's");
+        return WEFT_EINVAL;
+    }
+    if (!client->url.secure) return WEFT_OK;
+    if (given) {
+        client->tls = weft_tls_retain(given);
+        return WEFT_OK;
+    }
+    weft_tls_config config;
+    weft_tls_config_init(&config);
+    return weft_tls_open_client(&client->tls, &config, problem->text, sizeof problem->text);
 }
 
 static weft_status take_subprotocols(weft_client *client, weft_string list, weft__problem *problem)
@@ -103,6 +115,7 @@ weft_status weft__client_take_config(weft_client *client, const weft_client_conf
     weft_service no_service;
     weft_service_init(&no_service);
     weft_status status = take_url(client, config->url, problem);
+    if (status == WEFT_OK) status = take_tls(client, config->tls, problem);
     if (status == WEFT_OK) status = take_subprotocols(client, config->subprotocols, problem);
     if (status == WEFT_OK)
         status = weft__compression_take(&client->compression, config->compression, WEFT_CLIENT, problem);

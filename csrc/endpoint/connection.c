@@ -195,6 +195,7 @@ weft_status weft__connection_new(weft_connection **out, const weft__connection_s
     connection->holders = 2; /* the caller and the loop */
     connection->is_open = true;
     connection->may_send = true;
+    connection->is_secure = weft__stream_tls(start->stream) != NULL;
     connection->host = start->host;
     connection->member.abort = on_loop_closing;
     connection->abort_mail.open = weft__connection_open_abort_mail;
@@ -352,6 +353,11 @@ weft_string weft_connection_subprotocol(const weft_connection *connection)
 {
     const char *subprotocol = connection->subprotocol;
     return (weft_string){subprotocol, subprotocol ? strlen(subprotocol) : 0};
+}
+
+bool weft_connection_is_secure(const weft_connection *connection)
+{
+    return connection->is_secure;
 }
 
 bool weft_connection_is_compressed(const weft_connection *connection)

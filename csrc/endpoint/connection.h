@@ -1,7 +1,7 @@
 #ifndef WEFT_ENDPOINT_CONNECTION_H
 #define WEFT_ENDPOINT_CONNECTION_H
 
-#include "net/stream.h"
+#include "net/tls_stream.h"
 #include "protocol/session.h"
 #include "weft/connection.h"
 
@@ -60,6 +60,7 @@ struct weft_connection {
     atomic_bool abort_is_posted;
     atomic_bool is_open;  /* no close frame either way */
     atomic_bool may_send; /* no close frame of ours */
+    bool is_secure;       /* fixed after open */
 
     /* loop thread only */
     uint8_t state; /* a weft__connection_state */

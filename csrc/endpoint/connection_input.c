@@ -132,7 +132,11 @@ static void on_drain(void *owner)
     weft__connection_drained(owner);
 }
 
-const weft__stream_events weft__connection_stream_events = {on_read, on_end, on_drain};
+const weft__stream_events weft__connection_stream_events = {
+    .on_read = on_read,
+    .on_end = on_end,
+    .on_drain = on_drain,
+};
 
 void weft__connection_read_on(weft_connection *connection)
 {

@@ -92,6 +92,10 @@ static void end_idle(weft__http_connection *connection)
 
 void weft__http_connection_stop(weft__http_connection *connection)
 {
+    if (connection->state == WEFT__HTTP_SECURING) {
+        weft__http_connection_abort(connection);
+        return;
+    }
     if (connection->state != WEFT__HTTP_AWAITING_HEAD) return;
     if (connection->request_count > 0) {
         connection->state = WEFT__HTTP_ANSWERING;
@@ -156,11 +160,6 @@ void weft__http_connection_refuse(weft__http_connection *connection, weft_reques
     weft__http_connection_send_answers(connection);
 }
 
-static void on_timer(weft__timer *timer)
-{
-    weft__http_connection_time_out(WEFT__CONTAINER(timer, weft__http_connection, timer));
-}
-
 /* -- events of the stream ------------------------------------------------------------------------ */
 
 static void on_read(void *owner, uint8_t *bytes, size_t length)
@@ -179,9 +178,10 @@ static void on_read(void *owner, uint8_t *bytes, size_t length)
 static void on_end(void *owner, weft_status status, const char *detail)
 {
     weft__http_connection *connection = owner;
-    (void)detail;
     connection->holders++;
-    if (status == WEFT_OK) {
+    if (connection->state == WEFT__HTTP_SECURING) {
+        weft__http_connection_fail_to_secure(connection, status == WEFT_OK ? WEFT_ELOST : status, detail);
+    } else if (status == WEFT_OK) {
         weft__http_connection_end_input(connection);
     } else {
         weft__http_connection_abort(connection);
@@ -202,7 +202,33 @@ static void on_drain(void *owner)
     release(connection);
 }
 
-static const weft__stream_events stream_events = {on_read, on_end, on_drain};
+static void on_secure(void *owner)
+{
+    weft__http_connection *connection = owner;
+    connection->holders++;
+    weft__http_connection_secured(connection);
+    release(connection);
+}
+
+static const weft__stream_events stream_events = {
+    .on_read = on_read,
+    .on_end = on_end,
+    .on_drain = on_drain,
+    .on_secure = on_secure,
+};
+
+static void on_timer(weft__timer *timer)
+{
+    weft__http_connection *connection = WEFT__CONTAINER(timer, weft__http_connection, timer);
+    connection->holders++;
+    if (connection->state == WEFT__HTTP_SECURING) {
+        weft__http_connection_fail_to_secure(connection, WEFT_ETIMEDOUT,
+                                             "the TLS handshake was not done in time");
+    } else {
+        weft__http_connection_time_out(connection);
+    }
+    release(connection);
+}
 
 weft_status weft__http_connection_open(weft__site *site, weft__stream *stream, bool is_refused)
 {
@@ -223,6 +249,13 @@ weft_status weft__http_connection_open(weft__site *site, weft__stream *stream, b
     weft__loop_join(site->loop, &connection->member);
     weft__stream_set_owner(stream, &stream_events, connection);
     weft__stream_read_little(stream, true); /* what comes behind a request waits for its answer */
-    weft__http_connection_read_on(connection);
+    weft_tls *tls = weft__listener_tls(site->listener);
+    if (!tls) {
+        connection->state = WEFT__HTTP_AWAITING_HEAD;
+        weft__http_connection_read_on(connection);
+    } else if (!weft__http_connection_secure(connection, tls)) {
+        weft__http_connection_abort(connection);
+    }
+    weft_tls_release(tls);
     return WEFT_OK;
 }

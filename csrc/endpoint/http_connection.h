@@ -6,6 +6,7 @@
 
 /** What an accepted stream is to bring, until it is closed or becomes a WebSocket. */
 typedef enum weft__http_state {
+    WEFT__HTTP_SECURING, /**< The TLS handshake comes first. */
     WEFT__HTTP_AWAITING_HEAD,
     WEFT__HTTP_AWAITING_BODY,
     WEFT__HTTP_ANSWERING, /**< Nothing more is read as HTTP; answers are due. */
@@ -65,6 +66,16 @@ void weft__http_connection_read_on(weft__http_connection *connection);
 
 /** The timer of a request, or of the end, has fired. */
 void weft__http_connection_time_out(weft__http_connection *connection);
+
+/** http_connection_tls.c: speaks TLS on the stream first; false without memory. */
+bool weft__http_connection_secure(weft__http_connection *connection, weft_tls *tls);
+
+/** The TLS handshake is done. */
+void weft__http_connection_secured(weft__http_connection *connection);
+
+/** It will not be; tells the listener's owner and ends the stream. */
+void weft__http_connection_fail_to_secure(weft__http_connection *connection, weft_status status,
+                                          const char *detail);
 
 /** The peer has ended its own direction; answers may still go to it. */
 void weft__http_connection_end_input(weft__http_connection *connection);

@@ -145,7 +145,7 @@ static bool is_held_back(const weft__http_connection *connection)
 
 static bool takes_requests(const weft__http_connection *connection)
 {
-    return connection->state < WEFT__HTTP_ANSWERING;
+    return connection->state == WEFT__HTTP_AWAITING_HEAD || connection->state == WEFT__HTTP_AWAITING_BODY;
 }
 
 static void take_all(weft__http_connection *connection)

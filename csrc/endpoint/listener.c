@@ -24,6 +24,8 @@ static void free_listener(weft_listener *listener)
     }
     weft__router_clear(&listener->own_router);
     weft__mutex_free(listener->sharers_mutex);
+    weft__mutex_free(listener->tls_mutex);
+    weft_tls_release(listener->tls);
     if (!listener->owner) weft__free(listener->server);
     weft_listener *owner = listener->owner;
     weft__free(listener);
@@ -105,6 +107,28 @@ weft_status weft_listener_detach(weft_listener *listener, const char *path)
 weft_status weft_listener_detach_context(weft_listener *listener, const char *path, const void *context)
 {
     return weft__router_detach(listener->router, &listener->routes, path, context);
+}
+
+weft_tls *weft__listener_tls(weft_listener *listener)
+{
+    if (!listener->config.tls) return NULL;
+    weft__mutex_lock(listener->tls_mutex);
+    weft_tls *tls = weft_tls_retain(listener->tls);
+    weft__mutex_unlock(listener->tls_mutex);
+    return tls;
+}
+
+weft_status weft_listener_set_tls(weft_listener *listener, weft_tls *tls)
+{
+    if (!tls || !tls->is_server) return WEFT_EINVAL;
+    if (listener->owner || !listener->config.tls) return WEFT_ESTATE;
+    weft_tls_retain(tls);
+    weft__mutex_lock(listener->tls_mutex);
+    weft_tls *before = listener->tls;
+    listener->tls = tls;
+    weft__mutex_unlock(listener->tls_mutex);
+    weft_tls_release(before);
+    return WEFT_OK;
 }
 
 /* Under the lock under which a new sharer looks whether a stop was asked for, so that none is missed. */

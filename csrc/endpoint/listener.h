@@ -30,6 +30,9 @@ struct weft_listener {
     weft__router own_router;
     weft__route_group routes;
 
+    weft__mutex *tls_mutex;
+    weft_tls *tls; /* held, under the lock; NULL: plain */
+
     weft__mutex *sharers_mutex;
     weft__link sharers;     /* weft_listener.sharer_link, under the lock */
     weft__link sharer_link; /* of the owner, under its lock */
@@ -46,6 +49,9 @@ static inline weft_listener *weft__listener_of_port(weft_listener *listener)
 {
     return listener->owner ? listener->owner : listener;
 }
+
+/** The settings of TLS for a stream that was accepted now, one hold the caller's; NULL: it is plain. */
+weft_tls *weft__listener_tls(weft_listener *listener);
 
 /** A listener on another's port gives its paths back before its connections have ended; twice is fine. */
 void weft__listener_withdraw(weft_listener *listener);

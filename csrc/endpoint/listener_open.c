@@ -42,6 +42,7 @@ static weft_status check_config(const weft_listener_config *config, char *detail
     if (!config->max_pipelined_requests) wrong = "max_pipelined_requests is 0";
     if (!weft__is_field_value(weft__string(config->server))) wrong = "server has control characters";
     if (!config->routes && config->route_count) wrong = "routes is NULL";
+    if (config->tls && !config->tls->is_server) wrong = "tls is a client's";
     if (config->max_entity_body_size < -1) wrong = "max_entity_body_size is below -1";
     if (!wrong) return WEFT_OK;
     snprintf(detail, detail_size, "%s", wrong);
@@ -75,7 +76,11 @@ static weft_status furnish(weft_listener *listener)
     listener->owns_loops = listener->config.loops == NULL;
     listener->router = &listener->own_router;
     listener->sharers_mutex = weft__mutex_new();
-    if (!listener->sharers_mutex || weft__router_init(&listener->own_router) != WEFT_OK) return WEFT_ENOMEM;
+    listener->tls_mutex = weft__mutex_new();
+    if (listener->config.tls) listener->tls = weft_tls_retain(listener->config.tls);
+    if (!listener->tls_mutex || !listener->sharers_mutex ||
+        weft__router_init(&listener->own_router) != WEFT_OK)
+        return WEFT_ENOMEM;
     if (!server) return WEFT_OK;
     listener->server = weft__alloc(strlen(server) + 1);
     if (!listener->server) return WEFT_ENOMEM;
@@ -232,6 +237,7 @@ static weft_listener *new_sharer(weft_listener *owner, const weft_listener_confi
     config.context = given->context;
     config.on_closed = given->on_closed;
     config.on_warning = NULL;
+    config.on_tls_failure = NULL;
     weft_listener *sharer = new_listener(&config, owner->site_count);
     if (!sharer) return NULL;
     sharer->compression = owner->compression;

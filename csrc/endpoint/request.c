@@ -27,6 +27,7 @@ weft_request *weft__request_new(weft__http_connection *connection, weft__head *h
     request->loop = connection->loop;
     request->holders = 1;
     request->connection = connection;
+    request->is_secure = weft__stream_tls(connection->stream) != NULL;
     if (head) {
         memcpy(request->text, bytes, length);
         request->head = *head;
@@ -52,6 +53,7 @@ void weft__request_release(weft_request *request)
     weft_listener *listener = request->listener;
     weft__head_clear(&request->head);
     weft__buffer_clear(&request->body);
+    weft__buffer_clear(&request->peer_certificate);
     weft__fields_clear(&request->parameters);
     weft__buffer_clear(&request->parameter_text);
     weft__attached_route_release(request->route);
@@ -95,7 +97,8 @@ static bool origin_is_allowed(const weft_request *request, const weft_route *rou
 {
     const weft_field *origin = weft__fields_find(&request->head.fields, "Origin");
     if (!origin || route->origins == WEFT_ORIGIN_ANY) return true;
-    if (route->origins == WEFT_ORIGIN_SAME) return weft__upgrade_is_same_origin(&request->head, false);
+    if (route->origins == WEFT_ORIGIN_SAME)
+        return weft__upgrade_is_same_origin(&request->head, request->is_secure);
     if (weft__fields_count(&request->head.fields, "Origin") > 1) return false;
     for (size_t i = 0; i < route->origin_count; i++) {
         weft_string allowed = route->origin_list[i];
@@ -179,9 +182,16 @@ static void move_to_listener(weft_request *request, weft_listener *listener)
     weft__list_append(&request->site->requests, &request->site_link);
 }
 
+static weft_status keep_peer_certificate(weft_request *request)
+{
+    const weft__tls_engine *tls = weft__stream_tls(request->connection->stream);
+    return tls ? weft__tls_engine_peer_certificate(tls, &request->peer_certificate) : WEFT_OK;
+}
+
 weft_status weft__request_route(weft_request *request, weft__problem *problem)
 {
     const weft__head *head = &request->head;
+    if (keep_peer_certificate(request) != WEFT_OK) return WEFT_ENOMEM;
     if (!weft__path_is_well_formed(head->path)) {
         return weft__problem_set(problem, 400, "the path has a percent sign without two hexadecimal digits");
     }
@@ -253,6 +263,17 @@ weft_string weft_request_body(const weft_request *request)
 {
     return (weft_string){(const char *)weft__buffer_front(&request->body),
                          weft__buffer_length(&request->body)};
+}
+
+bool weft_request_is_secure(const weft_request *request)
+{
+    return request->is_secure;
+}
+
+weft_string weft_request_peer_certificate(const weft_request *request)
+{
+    return (weft_string){(const char *)weft__buffer_front(&request->peer_certificate),
+                         weft__buffer_length(&request->peer_certificate)};
 }
 
 weft_loop *weft_request_loop(const weft_request *request)

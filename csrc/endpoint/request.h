@@ -22,6 +22,8 @@ struct weft_request {
     weft__buffer body;
     bool is_upgrade;
     bool keep_alive; /* as the request and http1Settings have it */
+    bool is_secure;
+    weft__buffer peer_certificate; /* as DER; empty without one */
     weft__endpoint_address remote_address;
     weft__endpoint_address local_address;
     weft__attached_route *route;

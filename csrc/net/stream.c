@@ -46,7 +46,7 @@ weft_loop *weft__stream_loop(const weft__stream *stream)
 }
 
 /* The owner hears of it at the end of the turn, never from within its own call. */
-static void break_stream(weft__stream *stream, int error)
+void weft__stream_break(weft__stream *stream, int error)
 {
     if (stream->is_broken || stream->is_closed) return;
     stream->is_broken = true;
@@ -62,7 +62,9 @@ static void lend_receive_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t 
     (void)suggested;
     weft__stream *stream = handle->data;
     unsigned most = stream->reads_little ? WEFT__LITTLE_READ : WEFT__RECEIVE_BUFFER;
-    *out = uv_buf_init((char *)stream->loop->receive_buffer, most);
+    size_t offset = stream->kind->receive_offset;
+    if (most > WEFT__RECEIVE_BUFFER - offset) most = (unsigned)(WEFT__RECEIVE_BUFFER - offset);
+    *out = uv_buf_init((char *)stream->loop->receive_buffer + offset, most);
 }
 
 /* A reset right behind the last bytes reaches us as their end: libuv then does not ask the system why. */
@@ -85,20 +87,26 @@ static void on_readable(uv_stream_t *handle, ssize_t count, const uv_buf_t *buff
     if (count > 0) {
         stream->kind->receive(stream, (uint8_t *)buffer->base, (size_t)count);
     } else if (error) {
-        break_stream(stream, error);
+        weft__stream_break(stream, error);
     } else if (count == UV_EOF) {
-        weft__stream_stop_reading(stream);
-        stream->events->on_end(stream->owner, WEFT_OK, "the peer ended the stream");
+        stream->kind->end(stream);
     } else {
-        break_stream(stream, (int)count);
+        weft__stream_break(stream, (int)count);
     }
     weft__turn_end(loop);
+}
+
+void weft__stream_tell_end(weft__stream *stream)
+{
+    weft__stream_stop_reading(stream);
+    stream->events->on_end(stream->owner, WEFT_OK, "the peer ended the stream");
 }
 
 void weft__stream_start_reading(weft__stream *stream)
 {
     if (stream->is_reading || stream->is_broken || stream->is_closed) return;
     stream->is_reading = true;
+    if (stream->end_waits) weft__turn_at_end(stream->loop, &stream->flush);
     uv_read_start(&stream->uv.stream, lend_receive_buffer, on_readable);
 }
 
@@ -152,7 +160,7 @@ static void on_written(uv_write_t *request, int status)
     weft__free(write);
     stream->writes_waiting--;
     if (!stream->is_closed) {
-        if (status != 0) break_stream(stream, status);
+        if (status != 0) weft__stream_break(stream, status);
         if (stream->output) send_gathered(stream, NULL, 0);
         count_unsent(stream);
         if (!stream->writes_waiting && !stream->is_broken) stream->events->on_drain(stream->owner);
@@ -209,7 +217,7 @@ static weft_status try_write(weft__stream *stream, const weft__span *spans, size
     int written = uv_try_write(&stream->uv.stream, buffers, (unsigned)count);
     if (written == UV_EAGAIN) return WEFT_OK;
     if (written < 0) {
-        break_stream(stream, written);
+        weft__stream_break(stream, written);
         return WEFT_ELOST;
     }
     *taken = (size_t)written;
@@ -224,12 +232,13 @@ static weft_status queue_rest(weft__stream *stream, const weft__span *spans, siz
     if (status == WEFT_OK) status = wait_for_system(stream, buffer);
     if (status == WEFT_OK) return WEFT_OK;
     if (buffer) weft__loop_return_buffer(stream->loop, buffer);
-    break_stream(stream, status == WEFT_ENOMEM ? UV_ENOMEM : UV_EIO);
+    weft__stream_break(stream, status == WEFT_ENOMEM ? UV_ENOMEM : UV_EIO);
     return status;
 }
 
 weft_status weft__stream_send_raw(weft__stream *stream, const weft__span *spans, size_t count)
 {
+    if (stream->writes_waiting) return queue_rest(stream, spans, count, 0);
     while (count > 0) {
         size_t batch = count < SPANS_AT_ONCE ? count : SPANS_AT_ONCE;
         size_t taken;
@@ -250,7 +259,7 @@ static weft_status send_gathered(weft__stream *stream, const weft__span *spans, 
         weft__buffer *output = count ? weft__stream_output(stream) : NULL;
         weft_status status = !count || output ? WEFT_OK : WEFT_ENOMEM;
         if (status == WEFT_OK) status = keep_rest(output, spans, count, 0);
-        if (status != WEFT_OK) break_stream(stream, UV_ENOMEM);
+        if (status != WEFT_OK) weft__stream_break(stream, UV_ENOMEM);
         count_unsent(stream);
         return status;
     }
@@ -265,11 +274,17 @@ static void flush(weft__turn_end_hook *hook)
     weft__stream *stream = WEFT__CONTAINER(hook, weft__stream, flush);
     if (stream->is_closed) return;
     if (stream->output) send_gathered(stream, NULL, 0);
-    if (!stream->break_error) return;
+    if (stream->end_waits && stream->is_reading) {
+        stream->end_waits = false;
+        weft__stream_tell_end(stream);
+    }
+    if (stream->is_closed || !stream->break_error) return;
     int error = stream->break_error;
     stream->break_error = 0;
     return_output(stream);
-    stream->events->on_end(stream->owner, WEFT_ELOST, uv_strerror(error));
+    weft_status status = WEFT_ELOST;
+    const char *detail = error < 0 ? uv_strerror(error) : stream->kind->break_text(stream, &status);
+    stream->events->on_end(stream->owner, status, detail);
 }
 
 void weft__stream_flush_large(weft__stream *stream)
@@ -312,8 +327,7 @@ static weft_status plain_send(weft__stream *stream, const weft__span *spans, siz
         all[used++] = spans[i];
     weft_status status = weft__stream_send_raw(stream, all, used);
     if (status != WEFT_OK || joined == count) return status;
-    if (!stream->writes_waiting) return weft__stream_send_raw(stream, spans + joined, count - joined);
-    return queue_rest(stream, spans + joined, count - joined, 0);
+    return weft__stream_send_raw(stream, spans + joined, count - joined);
 }
 
 static void plain_finish(weft__stream *stream)
@@ -321,12 +335,26 @@ static void plain_finish(weft__stream *stream)
     (void)stream;
 }
 
+static const char *plain_break_text(const weft__stream *stream, weft_status *status)
+{
+    (void)stream;
+    *status = WEFT_ELOST;
+    return weft_status_text(*status);
+}
+
 static void plain_clear(weft__stream *stream)
 {
     (void)stream;
 }
 
-static const weft__stream_kind plain = {plain_receive, plain_send, plain_finish, plain_clear};
+static const weft__stream_kind plain = {
+    .receive = plain_receive,
+    .end = weft__stream_tell_end,
+    .send = plain_send,
+    .finish = plain_finish,
+    .break_text = plain_break_text,
+    .clear = plain_clear,
+};
 
 /* -- the end ----------------------------------------------------------------------------------- */
 
@@ -339,25 +367,22 @@ static void on_shut_down(uv_shutdown_t *request, int status)
 void weft__stream_shut_down(weft__stream *stream)
 {
     if (stream->is_broken || stream->is_closed) return;
+    if (stream->output) stream->kind->send(stream, NULL, 0); /* behind what waits, before the end */
+    return_output(stream);
     stream->kind->finish(stream);
-    if (stream->output && stream->writes_waiting) { /* behind the write that waits, before the end */
-        weft__buffer *last = stream->output;
-        stream->output = NULL;
-        if (wait_for_system(stream, last) != WEFT_OK) weft__loop_return_buffer(stream->loop, last);
-    } else if (stream->output) {
-        send_gathered(stream, NULL, 0);
-    }
+    count_unsent(stream);
     uv_shutdown_t *request = weft__alloc(sizeof *request);
     int result = request ? uv_shutdown(request, &stream->uv.stream, on_shut_down) : UV_ENOMEM;
     if (result == 0) return;
     weft__free(request);
-    break_stream(stream, result);
+    weft__stream_break(stream, result);
 }
 
 static void on_closed(uv_handle_t *handle)
 {
     weft__stream *stream = handle->data;
     weft_loop *loop = stream->loop;
+    stream->kind->clear(stream); /* not before: the owner may have closed it while it was told something */
     weft__free(stream);
     weft__loop_release(loop);
 }
@@ -369,7 +394,6 @@ static bool begin_close(weft__stream *stream)
     stream->is_closed = true;
     weft__link_remove(&stream->flush.link);
     return_output(stream);
-    stream->kind->clear(stream);
     return true;
 }
 

@@ -21,11 +21,14 @@ typedef struct weft__span {
 typedef struct weft__stream_events {
     /** Bytes of the peer in the loop's own buffer: borrowed until return, free to be changed. */
     void (*on_read)(void *owner, uint8_t *bytes, size_t length);
-    /** The peer's end: WEFT_OK for an orderly one (writing goes on), WEFT_ELOST when the stream is broken.
-     *  `detail` is static. At most one of each kind; after a break nothing more is read or written. */
+    /** The peer's end: WEFT_OK for an orderly one (writing goes on), WEFT_ELOST or WEFT_ETLS when the stream
+     * is broken. `detail` lives until return. At most one of each kind; after a break nothing more is read or
+     *  written. */
     void (*on_end)(void *owner, weft_status status, const char *detail);
     /** What waited for the system has all been taken. */
     void (*on_drain)(void *owner);
+    /** The handshake that weft__stream_secure began is done; may be NULL. */
+    void (*on_secure)(void *owner);
 } weft__stream_events;
 
 /** Hands the stream to another owner; the events of a closed stream go nowhere. */

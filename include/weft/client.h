@@ -2,6 +2,7 @@
 #define WEFT_CLIENT_H
 
 #include "weft/connection.h"
+#include "weft/tls.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -70,23 +71,24 @@ static inline void weft_proxy_init(weft_proxy *proxy)
 typedef struct weft_client_config {
     size_t size;     /**< Set by init; lets the struct grow at its end. */
     weft_loop *loop; /**< Where the connection will live; required. */
-    /** `ws://host[:port]/path?query`, or `ws+unix:/socket/path[:/path?query]` for a unix domain socket, whose
-     * path is percent-decoded and at most as long as the system allows (107 bytes on Linux); required. */
+    /** `ws://host[:port]/path?query`, the same with `wss`, or `ws+unix:/socket/path[:/path?query]` for a unix
+     * domain socket, whose path is percent-decoded and at most as long as the system allows (107 bytes on
+     * Linux); required. */
     weft_string url;
     weft_string subprotocols; /**< Comma-separated, in order of preference; empty: none. */
     const weft_field *fields; /**< Further fields of the request; Host and Origin may be among them. */
     size_t field_count;
-    uint32_t
-        handshake_timeout_ms;    /**< For name, TCP, proxy and upgrade of one attempt; 300 s; 0: no limit. */
-    const weft_service *service; /**< Copied; NULL: messages are dropped. */
+    uint32_t handshake_timeout_ms; /**< For name, TCP, proxy, TLS and upgrade of one attempt; 300 s; 0: no
+                                      limit. */
+    const weft_service *service;   /**< Copied; NULL: messages are dropped. */
     const weft_connection_config *connection; /**< Copied; NULL: the defaults. */
     void *context;                            /**< The service's, and of the callbacks below. */
     /** The server's answer, before on_open or on_failure; not when another attempt follows. Thread: the
      * loop's. May be NULL. */
     void (*on_answer)(void *context, const weft_answer *answer);
-    /** No connection: WEFT_ERESOLVE, WEFT_EREFUSED, WEFT_EHANDSHAKE, WEFT_ETIMEDOUT, WEFT_ELOST, WEFT_ECLOSED
-     * (cancelled, or the loop is closing), WEFT_ESYSTEM, WEFT_ENOMEM, with a sentence. The service's
-     * on_release follows, nothing else. Thread: the loop's. May be NULL. */
+    /** No connection: WEFT_ERESOLVE, WEFT_EREFUSED, WEFT_EHANDSHAKE, WEFT_ETIMEDOUT, WEFT_ELOST, WEFT_ETLS,
+     * WEFT_ECLOSED (cancelled, or the loop is closing), WEFT_ESYSTEM, WEFT_ENOMEM, with a sentence. The
+     * service's on_release follows, nothing else. Thread: the loop's. May be NULL. */
     void (*on_failure)(void *context, weft_status status, const char *detail);
     const weft_retry_config *retry; /**< Copied; NULL: one attempt. */
     /** Attempt number `attempt` (from 1) has failed, as on_failure would tell, and another one follows in
@@ -96,6 +98,9 @@ typedef struct weft_client_config {
     const weft_compression *compression; /**< The permessage-deflate to offer; copied; NULL: the defaults,
                                             which offer it. */
     const weft_proxy *proxy;             /**< Copied; NULL: none. Not for ws+unix URLs. */
+    /** Of weft_tls_open_client, for `wss` URLs; held. NULL: the defaults of weft_tls_config, which trust what
+     * the system trusts; the system's store is read anew each time then. */
+    weft_tls *tls;
 } weft_client_config;
 
 /** weft_client_config_init for a struct of `size` bytes, as the program knows it. */
@@ -109,8 +114,9 @@ static inline void weft_client_config_init(weft_client_config *config)
 
 /**
  * Starts to connect; on_open of the service tells that it worked, on_failure that it did not. Copies
- * `config`. Returns WEFT_EURL, WEFT_EINVAL, WEFT_ENOMEM, WEFT_ESYSTEM or WEFT_ECLOSED, with `*out` NULL, a
- * sentence in `detail` (cut at `detail_size`) and no callback ever made, on_release neither. Thread: any.
+ * `config`. Returns WEFT_EURL, WEFT_EINVAL, WEFT_ETLS, WEFT_ENOMEM, WEFT_ESYSTEM or WEFT_ECLOSED, with `*out`
+ * NULL, a sentence in `detail` (cut at `detail_size`) and no callback ever made, on_release neither. Thread:
+ * any.
  */
 WEFT_API weft_status weft_client_connect(weft_client **out, const weft_client_config *config, char *detail,
                                          size_t detail_size);

@@ -170,6 +170,9 @@ WEFT_API weft_loop *weft_connection_loop(const weft_connection *connection);
 /** The negotiated subprotocol, empty without one; borrowed for the handle's life. Thread: any. */
 WEFT_API weft_string weft_connection_subprotocol(const weft_connection *connection);
 
+/** True over TLS. Thread: any. */
+WEFT_API bool weft_connection_is_secure(const weft_connection *connection);
+
 /** True when the handshake agreed on permessage-deflate. Thread: any. */
 WEFT_API bool weft_connection_is_compressed(const weft_connection *connection);
 

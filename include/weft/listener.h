@@ -2,6 +2,7 @@
 #define WEFT_LISTENER_H
 
 #include "weft/connection.h"
+#include "weft/tls.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -77,9 +78,9 @@ typedef struct weft_listener_config {
     weft_loop *const *loops; /**< Loops to run on instead; they outlive the listener. */
     size_t loop_count;
     uint32_t backlog;    /**< Connections that wait to be accepted; 4096. */
-    uint32_t timeout_ms; /**< From accept (or the last answer) until the request is there, its body included;
-                            beyond: 408. Bytes do not extend it. A peer that does not take an answer in that
-                            time is given up. 120 s; 0: no limit. */
+    uint32_t timeout_ms; /**< From accept, the end of the TLS handshake, or the last answer, until the request
+                            is there, its body included; beyond: 408. Bytes do not extend it. A peer that does
+                            not take an answer in that time is given up. 120 s; 0: no limit. */
     uint32_t max_uri_length;  /**< Bytes of the request target; 4096; beyond: 414. */
     uint32_t max_header_size; /**< Bytes of the header fields; 8192; beyond, or over 256 fields: 431. */
     uint64_t max_connections; /**< Open at a time, over all loops; beyond: 503. UINT64_MAX. */
@@ -109,6 +110,12 @@ typedef struct weft_listener_config {
     const char *unix_path;
     const weft_compression *compression; /**< permessage-deflate for clients that offer it; copied; NULL: the
                                               defaults, which take it. */
+    weft_tls *tls; /**< Of weft_tls_open_server: every connection speaks TLS; held. NULL: none does. */
+    /** A stream has ended before it was secure: WEFT_ETLS, WEFT_ETIMEDOUT or WEFT_ELOST, the peer's address
+     * ("" where the system does not tell) and a sentence, valid during the call. Any stranger can bring this
+     * about. May be NULL. Thread: one of the loops. */
+    void (*on_tls_failure)(void *context, weft_status status, const char *host, uint16_t port,
+                           const char *detail);
 } weft_listener_config;
 
 /** weft_listener_config_init for a struct of `size` bytes, as the program knows it. */
@@ -201,6 +208,13 @@ WEFT_API weft_status weft_listener_detach_context(weft_listener *listener, const
                                                   const void *context);
 
 /**
+ * Other settings of TLS for connections that are accepted from now on, as with renewed certificates; those
+ * that are open keep theirs. `tls` is held. WEFT_EINVAL for a client's, WEFT_ESTATE for a listener without
+ * TLS. A shared port has the owner's. Thread: any.
+ */
+WEFT_API weft_status weft_listener_set_tls(weft_listener *listener, weft_tls *tls);
+
+/**
  * Ends the listener: accepts no more, lets requests that are being decided finish and answers leave, sends
  * close 1001 to every connection and waits for the closing handshakes; what is left after `timeout_ms` is
  * aborted (0: at once). on_closed tells when it is done. A second call may only shorten the wait. Thread:
@@ -246,6 +260,13 @@ WEFT_API weft_string weft_request_body(const weft_request *request);
 
 /** The loop that the request arrived on. */
 WEFT_API weft_loop *weft_request_loop(const weft_request *request);
+
+/** True over TLS. */
+WEFT_API bool weft_request_is_secure(const weft_request *request);
+
+/** The certificate that the client has shown and that was found good, as DER (RFC 5280 section 4.1); `bytes`
+ * NULL without one. */
+WEFT_API weft_string weft_request_peer_certificate(const weft_request *request);
 
 /** The peer's numeric address, closed by a NUL; "" and port 0 for a unix domain socket, and when the system
  * does not tell. */

@@ -35,6 +35,7 @@ typedef enum weft_status {
     WEFT_ECALLBACK = -20,    /**< A service callback failed: close code 1011. */
     WEFT_ESYSTEM = -21,      /**< The operating system refused; the detail says what. */
     WEFT_ESTATE = -22,       /**< The call does not fit the state of the handle. */
+    WEFT_ETLS = -23,         /**< TLS failed: a certificate, a key, the handshake or a record. */
 } weft_status;
 
 /** The sentence for a status, in English, static, closed by a NUL. Thread: any. */

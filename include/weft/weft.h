@@ -13,5 +13,6 @@
 #include "weft/loop.h"
 #include "weft/session.h"
 #include "weft/status.h"
+#include "weft/tls.h"
 
 #endif

@@ -7,11 +7,11 @@
 static void test_every_status_has_a_sentence_of_its_own(void **state)
 {
     (void)state;
-    for (int one = WEFT_ESTATE; one <= WEFT_OK; one++) {
+    for (int one = WEFT_ETLS; one <= WEFT_OK; one++) {
         const char *text = weft_status_text((weft_status)one);
         assert_non_null(text);
         assert_string_not_equal(text, "unknown status");
-        for (int other = WEFT_ESTATE; other < one; other++) {
+        for (int other = WEFT_ETLS; other < one; other++) {
             assert_string_not_equal(text, weft_status_text((weft_status)other));
         }
     }
@@ -20,7 +20,7 @@ static void test_every_status_has_a_sentence_of_its_own(void **state)
 static void test_sentences_can_stand_inside_another(void **state)
 {
     (void)state;
-    for (int status = WEFT_ESTATE; status <= WEFT_OK; status++) {
+    for (int status = WEFT_ETLS; status <= WEFT_OK; status++) {
         const char *text = weft_status_text((weft_status)status);
         assert_true(text[0] >= 'a' && text[0] <= 'z');
         assert_int_not_equal(text[strlen(text) - 1], '.');

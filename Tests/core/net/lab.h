@@ -7,6 +7,7 @@
 #include "net/acceptor.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <time.h>
 
 /* A count that other threads raise and tests wait for. */
@@ -100,13 +101,14 @@ typedef struct lab {
     uint16_t port;
     int socket; /* until the acceptor takes it */
     weft__acceptor *acceptor;
-    gate accepted, read, ended, drained, starved, recovered;
+    gate accepted, read, ended, drained, starved, recovered, secured;
 
     /* loop thread only, read by the test after a gate */
     weft__stream *stream;
     size_t bytes_read;
     uint8_t first_bytes[64];
     weft_status end;
+    char end_detail[480];
     bool had_end_in_call; /* an event came from within a call on the stream */
     bool is_in_call;
 } lab;
@@ -124,8 +126,8 @@ static inline void lab_on_read(void *owner, uint8_t *bytes, size_t length)
 static inline void lab_on_end(void *owner, weft_status status, const char *detail)
 {
     lab *lab = owner;
-    (void)detail;
     lab->end = status;
+    snprintf(lab->end_detail, sizeof lab->end_detail, "%s", detail);
     lab->had_end_in_call = lab->is_in_call;
     gate_pass(&lab->ended);
 }
@@ -136,9 +138,20 @@ static inline void lab_on_drain(void *owner)
     gate_pass(&lab->drained);
 }
 
+static inline void lab_on_secure(void *owner)
+{
+    lab *lab = owner;
+    gate_pass(&lab->secured);
+}
+
 static inline void lab_on_accept(void *owner, weft__stream *stream)
 {
-    static const weft__stream_events events = {lab_on_read, lab_on_end, lab_on_drain};
+    static const weft__stream_events events = {
+        .on_read = lab_on_read,
+        .on_end = lab_on_end,
+        .on_drain = lab_on_drain,
+        .on_secure = lab_on_secure,
+    };
     lab *lab = owner;
     weft__stream_close(lab->stream);
     lab->stream = stream;
@@ -178,6 +191,7 @@ static inline void lab_open(lab *lab)
     gate_init(&lab->drained);
     gate_init(&lab->starved);
     gate_init(&lab->recovered);
+    gate_init(&lab->secured);
     assert_int_equal(weft_loop_open(&lab->loop), WEFT_OK);
     weft__listen_address address = {.host = "127.0.0.1", .backlog = 16};
     weft__endpoint_address bound;
@@ -217,6 +231,7 @@ static inline void lab_close(lab *lab)
     gate_clear(&lab->drained);
     gate_clear(&lab->starved);
     gate_clear(&lab->recovered);
+    gate_clear(&lab->secured);
 }
 
 #endif

@@ -1,0 +1,38 @@
+#include "tls/file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    AT_ONCE = 16 * 1024
+};
+
+static weft_status read_all(weft__buffer *out, FILE *file, bool *is_readable)
+{
+    for (;;) {
+        uint8_t *room = weft__buffer_reserve(out, AT_ONCE, SIZE_MAX);
+        if (!room) return WEFT_ENOMEM;
+        size_t count = fread(room, 1, AT_ONCE, file);
+        weft__buffer_commit(out, count);
+        *is_readable = !ferror(file);
+        if (count < AT_ONCE || weft__buffer_length(out) > WEFT__TLS_FILE_MAX) return WEFT_OK;
+    }
+}
+
+weft_status weft__tls_read_file(weft__buffer *out, const char *path, const char *what,
+                                weft__tls_problem *problem)
+{
+    bool is_readable = false;
+    FILE *file = fopen(path, "rb");
+    weft_status status = file ? read_all(out, file, &is_readable) : WEFT_OK;
+    int error = errno;
+    if (file) fclose(file);
+    if (status != WEFT_OK) return status;
+    if (!is_readable) {
+        return weft__tls_problem_set(problem, "the %s %s cannot be read: %s", what, path, strerror(error));
+    }
+    if (!weft__buffer_length(out)) return weft__tls_problem_set(problem, "the %s %s is empty", what, path);
+    if (weft__buffer_length(out) <= WEFT__TLS_FILE_MAX) return WEFT_OK;
+    return weft__tls_problem_set(problem, "the %s %s is longer than 16 MiB", what, path);
+}

@@ -1,0 +1,16 @@
+#ifndef WEFT_TLS_FILE_H
+#define WEFT_TLS_FILE_H
+
+#include "base/buffer.h"
+#include "tls/problem.h"
+
+enum {
+    WEFT__TLS_FILE_MAX = 16 * 1024 * 1024, /**< No file of certificates is longer. */
+};
+
+/** Reads a whole file; `what` names its kind in the problem. WEFT_ETLS when it is not there, not readable,
+ *  empty, or too long; WEFT_ENOMEM. */
+weft_status weft__tls_read_file(weft__buffer *out, const char *path, const char *what,
+                                weft__tls_problem *problem);
+
+#endif

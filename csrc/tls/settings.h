@@ -1,0 +1,31 @@
+#ifndef WEFT_TLS_SETTINGS_H
+#define WEFT_TLS_SETTINGS_H
+
+#include "tls/identity.h"
+#include "tls/sessions.h"
+
+#include <stdatomic.h>
+
+struct weft_tls {
+    /* fixed after open */
+    bool is_server;
+    bool skips_host_name;
+    bool verifies;
+    uint32_t handshake_timeout_ms;
+    char *server_name; /* closed by a NUL, or NULL */
+    SSL_CTX *context;
+    bool shares_sessions;
+
+    /* any thread */
+    _Atomic size_t holders;
+    weft__tls_sessions sessions; /* of a client */
+
+    size_t identity_count;
+    weft__tls_identity identities[];
+};
+
+/** Chooses among a server's identities by the name that the client has sent; for SSL_CTX_set_cert_cb, with
+ *  the weft_tls as its argument. */
+int weft__tls_choose_identity(SSL *ssl, void *context);
+
+#endif
