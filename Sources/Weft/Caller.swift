@@ -70,7 +70,7 @@ public final class Caller: Sendable {
 
 extension Caller {
     /// True over TLS.
-    public var isSecure: Bool { request?.isSecure ?? false }
+    public var isSecure: Bool { handle.isSecure }
     /// True until a close frame was sent or received, or the connection was lost.
     public var isOpen: Bool { handle.isOpen }
     /// True when the handshake agreed on permessage-deflate (RFC 7692).

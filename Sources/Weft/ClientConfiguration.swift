@@ -22,7 +22,7 @@ public struct ClientConfiguration: ConnectionConfiguration, Sendable {
     /// Is told of pings and pongs instead of the library, which otherwise answers pings. ``Client`` only: the
     /// service of an ``AsyncClient`` is told of them anyway.
     public var pingPongHandler: (any PingPongService)?
-    /// For name, TCP, proxy and upgrade of one attempt; negative means the default, 300 s. Zero is no limit.
+    /// For name, TCP, proxy, TLS and upgrade of one attempt; negative means the default, 300 s. Zero is no limit.
     public var handShakeTimeout: Duration = defaultHandShakeTimeout
     public var limits = ConnectionLimits()
     /// Offers permessage-deflate (RFC 7692). Default true.
@@ -30,6 +30,9 @@ public struct ClientConfiguration: ConnectionConfiguration, Sendable {
     /// What is offered then. Default ``CompressionOptions/init(memory:)`` with `.dedicated`: messages may refer to
     /// earlier ones if the server likes that.
     public var compression = CompressionOptions(memory: .dedicated)
+    /// TLS for `wss` URLs; nil, the default, is that of ``ClientSecureSocket/init(cert:key:)``: the system's trust
+    /// store, the host's name, TLS 1.2 and 1.3.
+    public var secureSocket: ClientSecureSocket?
     /// Leads to the server; nil, the default, is none. Not for `ws+unix:` URLs.
     public var proxy: Proxy?
     /// Whether and when a connection that could not be opened is tried again; nil, the default, is never.

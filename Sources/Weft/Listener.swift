@@ -25,6 +25,7 @@ public final class Listener: Sendable {
         var phase = Phase.idle
         var attachments = Attachments()
         var sharers: [Sharer] = []
+        var tls: TLSSettings?
     }
 
     /// What is left to wait for of a listener on this one's port, although it may be gone itself.
@@ -43,12 +44,14 @@ public final class Listener: Sendable {
     /// - Parameters:
     ///   - port: From 0 to 65535; 0 lets the system choose, and ``localAddress`` tells after ``start()``.
     ///   - configuration: Read once, here.
-    /// - Throws: ``WebSocketError`` `.invalidConfiguration`, naming the setting that is out of range.
+    /// - Throws: ``WebSocketError`` `.invalidConfiguration`, naming the setting that is out of range; `.ssl`, naming
+    ///   the file of ``ListenerConfiguration/secureSocket`` that is not good.
     public init(port: Int, configuration: ListenerConfiguration = .init()) throws(WebSocketError) {
         try ConnectionLimits.check("port", port, in: 0...65535)
         try configuration.check()
         self.port = .own(.port(port))
         self.configuration = configuration
+        try takeSecureSocket()
     }
 
     /// The same for a unix domain socket; `configuration.host` is not used.
@@ -62,7 +65,8 @@ public final class Listener: Sendable {
     /// - Parameters:
     ///   - unixDomainSocketPath: As long as the system allows, which is 107 bytes on Linux.
     ///   - configuration: Read once, here.
-    /// - Throws: ``WebSocketError`` `.invalidConfiguration`, naming the setting that is out of range.
+    /// - Throws: ``WebSocketError`` `.invalidConfiguration`, naming the setting that is out of range; `.ssl`, naming
+    ///   the file of ``ListenerConfiguration/secureSocket`` that is not good.
     public init(
         unixDomainSocketPath: String, configuration: ListenerConfiguration = .init()
     ) throws(WebSocketError) {
@@ -70,6 +74,14 @@ public final class Listener: Sendable {
         try configuration.check()
         port = .own(.unixDomainSocket(unixDomainSocketPath))
         self.configuration = configuration
+        try takeSecureSocket()
+    }
+
+    private func takeSecureSocket() throws(WebSocketError) {
+        guard let secureSocket = configuration.secureSocket else { return }
+        let tls = try secureSocket.load()
+        secureSocket.warn(configuration.logger)
+        state.withLock { $0.tls = tls }
     }
 
     /// A second set of services on the port of another listener, with that one's configuration.
@@ -254,14 +266,14 @@ public final class Listener: Sendable {
             guard case .idle = state.phase else {
                 throw WebSocketError(.invalidState, "a listener starts only once")
             }
-            state.phase = .running(try open(state.attachments.routes))
+            state.phase = .running(try open(state.attachments.routes, state.tls))
         }
     }
 
-    private func open(_ routes: RouteList) throws(WebSocketError) -> ListenerBridge {
+    private func open(_ routes: RouteList, _ tls: TLSSettings?) throws(WebSocketError) -> ListenerBridge {
         switch port {
         case .own(let place):
-            return try ListenerBridge(place, configuration: configuration, routes: routes)
+            return try ListenerBridge(place, configuration: configuration, routes: routes, tls: tls)
         case .shared(let owner):
             guard let bridge = owner.bridge else {
                 throw WebSocketError(.invalidState, "the listener that owns the port was not started")
@@ -272,6 +284,24 @@ public final class Listener: Sendable {
                 state.sharers.append(Sharer(end: shared.end, running: running))
             }
             return shared
+        }
+    }
+
+    /// Reads the files of TLS anew, as after a certificate was renewed. Connections that are accepted from now on use
+    /// them; open ones go on. When a file is not good, everything stays as it was.
+    ///
+    /// - Parameter secureSocket: Other settings from now on; nil reads those of the configuration again.
+    /// - Throws: ``WebSocketError`` `.ssl`, naming the file; `.invalidConfiguration`; `.invalidState` for a listener
+    ///   without TLS, or on the port of another one.
+    public func reloadSecureSocket(_ secureSocket: ListenerSecureSocket? = nil) throws(WebSocketError) {
+        guard case .own = port, let settings = secureSocket ?? configuration.secureSocket,
+            configuration.secureSocket != nil
+        else { throw WebSocketError(.invalidState, "the listener was made without secureSocket") }
+        let tls = try settings.load()
+        settings.warn(configuration.logger)
+        try state.withLock { state throws(WebSocketError) in
+            if case .running(let bridge) = state.phase { try bridge.setTLS(tls) }
+            state.tls = tls
         }
     }
 

@@ -50,6 +50,8 @@ public struct ListenerConfiguration: Sendable {
     public var http1Settings: HTTP1Settings
     /// Ceilings of a request.
     public var requestLimits: RequestLimits
+    /// TLS for every connection; nil, the default, is none.
+    public var secureSocket: ListenerSecureSocket?
     /// Takes permessage-deflate (RFC 7692) where clients offer it. Default true.
     public var webSocketCompressionEnabled = true
     /// How messages are compressed then. Default contexts shared by each loop.

@@ -17,6 +17,9 @@ public struct UpgradeRequest: Sendable {
     public let localAddress: SocketAddress
     /// True over TLS.
     public let isSecure: Bool
+    /// The certificate that the client has shown and that was found good, as DER (RFC 5280 §4.1); nil without one,
+    /// as is usual. See ``ListenerSecureSocket/mutualSsl``.
+    public let peerCertificate: [UInt8]?
 
     /// The subprotocols that the client offers, in its order.
     public var subprotocols: [String] {

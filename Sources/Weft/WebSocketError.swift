@@ -55,6 +55,9 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
         public static let invalidPayload = Code("invalidPayload")
         /// A frame or a message is over its limit: close code 1009.
         public static let payloadTooLarge = Code("payloadTooLarge")
+        /// TLS failed: a file of ``ListenerConfiguration/secureSocket`` or ``ClientConfiguration/secureSocket``, the
+        /// peer's certificate, the handshake or a record.
+        public static let ssl = Code("ssl")
         /// The next message is of the other kind; it waits for the right read.
         public static let unexpectedMessageType = Code("unexpectedMessageType")
         /// The send queue is full; nothing of the message was sent.

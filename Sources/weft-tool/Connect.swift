@@ -12,7 +12,7 @@ struct Connect: AsyncParsableCommand {
             cannot be read, 1 otherwise.
             """)
 
-    @Argument(help: "As in ws://localhost:8080/ws, or ws+unix:/run/socket:/ws for a unix domain socket.")
+    @Argument(help: "As in ws://localhost:8080/ws or wss://localhost/, or ws+unix:/run/socket:/ws for a unix domain socket.")
     var url: String
 
     @Flag(help: "Send lines as binary messages.")
@@ -41,7 +41,22 @@ struct Connect: AsyncParsableCommand {
     @Option(help: "What the proxy is told, as in user:password.")
     var proxyUser: String?
 
+    @Option(name: .customLong("ca"), help: "Trust servers of these authorities alone, a PEM file.")
+    var authorities: String?
+
+    @Option(name: .customLong("cert"), help: "A PEM file with the certificate to show, and those above it.")
+    var certificate: String?
+
+    @Option(help: "The certificate's key, as PEM; WEFT_TLS_KEY_PASSWORD opens an encrypted one.")
+    var key: String?
+
+    @Flag(help: "Take any certificate: the connection is encrypted, but nobody knows with whom.")
+    var insecure = false
+
     func validate() throws {
+        guard (certificate == nil) == (key == nil) else {
+            throw ValidationError("--cert and --key go together")
+        }
         guard proxy != nil || proxyUser == nil else { throw ValidationError("--proxy-user needs --proxy") }
         guard (0...86400).contains(linger) else { throw ValidationError("--linger is not in 0 to 86400") }
     }
@@ -67,6 +82,7 @@ struct Connect: AsyncParsableCommand {
         configuration.subProtocols = subprotocols
         configuration.webSocketCompressionEnabled = !noCompression
         configuration.proxy = try proxy.map(parseProxy)
+        configuration.secureSocket = secureSocket
         for header in headers {
             let parts = header.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2, let name = HTTPField.Name(String(parts[0])) else {
@@ -76,6 +92,16 @@ struct Connect: AsyncParsableCommand {
             configuration.customHeaders.append(HTTPField(name: name, value: value))
         }
         return configuration
+    }
+
+    private var secureSocket: ClientSecureSocket {
+        var secureSocket = ClientSecureSocket(cert: authorities.map { .file($0) })
+        if let certificate, let key {
+            let password = ProcessInfo.processInfo.environment["WEFT_TLS_KEY_PASSWORD"]
+            secureSocket.key = .certificate(certFile: certificate, keyFile: key, keyPassword: password)
+        }
+        secureSocket.enable = !insecure
+        return secureSocket
     }
 
     private func parseProxy(_ address: String) throws -> Proxy {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import HTTPTypes
 import Logging
 import Weft
@@ -50,6 +51,21 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Seconds that a request may take to arrive; 0 waits for ever.")
     var timeout: Double = 120
 
+    @Option(
+        name: .customLong("tls-cert"),
+        help: "Speak TLS: a PEM file with the certificate and those above it.")
+    var certificate: String?
+
+    @Option(
+        name: .customLong("tls-key"),
+        help: "The certificate's key, as PEM; WEFT_TLS_KEY_PASSWORD opens an encrypted one.")
+    var key: String?
+
+    @Option(
+        name: .customLong("client-ca"),
+        help: "Take clients alone that show a certificate of these authorities, a PEM file.")
+    var clientAuthorities: String?
+
     @Flag(help: "Take no offer of compression.")
     var noCompression = false
 
@@ -65,6 +81,9 @@ struct Serve: AsyncParsableCommand {
     func validate() throws {
         guard (0...86400).contains(keepAlive) else {
             throw ValidationError("--keep-alive is not in 0 to 86400")
+        }
+        guard (certificate == nil) == (key == nil), clientAuthorities == nil || certificate != nil else {
+            throw ValidationError("--tls-cert and --tls-key go together, and --client-ca needs them")
         }
         guard (0...86400).contains(timeout) else { throw ValidationError("--timeout is not in 0 to 86400") }
     }
@@ -85,7 +104,7 @@ struct Serve: AsyncParsableCommand {
         if unix != nil {
             if !quiet { printLine("weft: listening on \(address)") }
         } else if !quiet || port == 0 {
-            printLine("weft: listening on http://\(address)/")
+            printLine("weft: listening on \(certificate == nil ? "http" : "https")://\(address)/")
         }
         await signals.wait()
         if !quiet { printLine("weft: stopping") }
@@ -103,6 +122,7 @@ struct Serve: AsyncParsableCommand {
         configuration.requestLimits.maxEntityBodySize = 1 << 20
         configuration.logger = Logger(label: "weft") { StreamLogHandler.standardError(label: $0) }
         configuration.logger?.logLevel = quiet ? .warning : .notice
+        configuration.secureSocket = secureSocket
         let listener =
             if let unix {
                 try Listener(unixDomainSocketPath: unix, configuration: configuration)
@@ -124,6 +144,15 @@ struct Serve: AsyncParsableCommand {
             HTTPServiceResponse(headers: [.contentType: "application/octet-stream"], body: request.body)
         }
         return listener
+    }
+
+    private var secureSocket: ListenerSecureSocket? {
+        guard let certificate, let key else { return nil }
+        let password = ProcessInfo.processInfo.environment["WEFT_TLS_KEY_PASSWORD"]
+        var secureSocket = ListenerSecureSocket(
+            key: .certificate(certFile: certificate, keyFile: key, keyPassword: password))
+        secureSocket.mutualSsl = clientAuthorities.map { MutualSsl(.file($0)) }
+        return secureSocket
     }
 
     private func attachEcho(to listener: Listener) throws {

@@ -12,6 +12,7 @@ struct ClientSettings {
     private let retry: weft_retry_config?
     private let service: weft_service
     private let proxy: Proxy?
+    private let tls: TLSSettings?
 
     /// Throws for a value out of range, naming it.
     init(
@@ -33,6 +34,19 @@ struct ClientSettings {
         retry = try configuration.retry?.coreValue()
         proxy = configuration.proxy
         try proxy?.check()
+        tls = try Self.settings(for: url, configuration)
+    }
+
+    /// What a `wss` URL needs; what was given is checked in any case.
+    private static func settings(
+        for url: String, _ configuration: ClientConfiguration
+    ) throws(WebSocketError) -> TLSSettings? {
+        let isSecure = url.prefix(4).lowercased() == "wss:"
+        guard let secureSocket = configuration.secureSocket else {
+            return isSecure ? try TLSSettingsStore.ofDefaults.settings() : nil
+        }
+        if isSecure { secureSocket.warn(configuration.logger) }
+        return try secureSocket.settings()
     }
 
     /// Starts to connect; `config` has the loop and the callbacks.
@@ -41,6 +55,7 @@ struct ClientSettings {
         var client: OpaquePointer?
         var detail = Detail()
         config.handshake_timeout_ms = handShakeTimeout
+        config.tls = tls?.pointer
         try detail.fill { text, size in
             lendTexts(&config) { config in
                 lendProxy(&config) { config in

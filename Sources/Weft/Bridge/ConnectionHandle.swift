@@ -38,6 +38,7 @@ final class ConnectionHandle: Sendable {
 
     var id: UInt64 { weft_connection_id(pointer) }
     var isOpen: Bool { weft_connection_is_open(pointer) }
+    var isSecure: Bool { weft_connection_is_secure(pointer) }
     var isCompressed: Bool { weft_connection_is_compressed(pointer) }
     var bufferedAmount: Int { weft_connection_buffered_amount(pointer) }
     var subprotocol: String? {

@@ -10,7 +10,7 @@ final class ListenerBridge: Sendable {
 
     /// Binds the address and accepts.
     init(
-        _ place: ListenerPlace, configuration: ListenerConfiguration, routes: RouteList
+        _ place: ListenerPlace, configuration: ListenerConfiguration, routes: RouteList, tls: TLSSettings?
     ) throws(WebSocketError) {
         eventLoops = try (configuration.eventLoops ?? EventLoops(threads: configuration.threads)).started()
         end = ListenerEnd(eventLoops: eventLoops, logger: configuration.logger)
@@ -27,6 +27,7 @@ final class ListenerBridge: Sendable {
                             settings.loops = loops.baseAddress
                             settings.loop_count = loops.count
                             settings.compression = compression
+                            settings.tls = tls?.pointer
                             return weft_listener_open(&out, &settings, text, size)
                         }
                     }
@@ -65,6 +66,10 @@ final class ListenerBridge: Sendable {
             let end = Unmanaged<ListenerEnd>.fromOpaque(context!).takeUnretainedValue()
             end.logger?.log(level: status == WEFT_OK ? .notice : .warning, "\(String(cString: detail!))")
         }
+        settings.on_tls_failure = { context, _, host, port, detail in
+            let end = Unmanaged<ListenerEnd>.fromOpaque(context!).takeUnretainedValue()
+            end.logger?.info("\(String(cString: host!)):\(port): \(String(cString: detail!))")
+        }
         var opened: OpaquePointer?
         do throws(WebSocketError) {
             var detail = Detail()
@@ -98,6 +103,11 @@ final class ListenerBridge: Sendable {
 
     func detach(_ route: Route, at path: String) {
         _ = weft_listener_detach_context(pointer, path, Unmanaged.passUnretained(route).toOpaque())
+    }
+
+    /// For connections that are accepted from now on.
+    func setTLS(_ tls: TLSSettings) throws(WebSocketError) {
+        try WebSocketError.check(weft_listener_set_tls(pointer, tls.pointer))
     }
 
     /// Ends the listener and returns when all its connections are gone. Zero aborts them.

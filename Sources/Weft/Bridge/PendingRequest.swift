@@ -26,7 +26,7 @@ final class PendingRequest: Sendable {
             head: head, path: path, pathParameters: pathParameters,
             query: String(weft_request_query(pointer)),
             remoteAddress: address(weft_request_remote_host), localAddress: address(weft_request_local_host),
-            isSecure: false)
+            isSecure: weft_request_is_secure(pointer), peerCertificate: peerCertificate)
     }
 
     var httpRequest: HTTPServiceRequest {
@@ -34,6 +34,11 @@ final class PendingRequest: Sendable {
             head: head, path: path, pathParameters: pathParameters,
             query: String(weft_request_query(pointer)),
             body: [UInt8](weft_request_body(pointer)), remoteAddress: address(weft_request_remote_host))
+    }
+
+    private var peerCertificate: [UInt8]? {
+        let der = weft_request_peer_certificate(pointer)
+        return der.length > 0 ? [UInt8](der) : nil
     }
 
     var path: String { String(weft_request_path(pointer)) }
@@ -52,7 +57,7 @@ final class PendingRequest: Sendable {
         fields[hostName] = nil
         let method = HTTPRequest.Method(String(weft_request_method(pointer))) ?? .get
         return HTTPRequest(
-            method: method, scheme: "http", authority: authority, path: String(weft_request_target(pointer)),
+            method: method, scheme: weft_request_is_secure(pointer) ? "https" : "http", authority: authority, path: String(weft_request_target(pointer)),
             headerFields: fields)
     }
 

@@ -33,6 +33,7 @@ extension WebSocketError {
         case WEFT_EDUPLICATE: .duplicatePath
         case WEFT_ENOTATTACHED: .notAttached
         case WEFT_ECALLBACK: .callbackFailed
+        case WEFT_ETLS: .ssl
         case WEFT_ESTATE: .invalidState
         default: .system
         }
