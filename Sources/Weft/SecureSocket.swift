@@ -1,13 +1,13 @@
 /// A version of TLS.
 public enum TLSVersion: Sendable, Hashable, CaseIterable {
     /// Deprecated by RFC 8996; it lowers OpenSSL's security level to 0, and the log has a warning.
-    case insecureV1_0
+    case insecureTLSv10
     /// The same.
-    case insecureV1_1
+    case insecureTLSv11
     /// RFC 5246.
-    case v1_2
+    case tlsv12
     /// RFC 8446.
-    case v1_3
+    case tlsv13
 }
 
 /// A certificate with its private key. Descriptions leave the passwords out.
@@ -72,7 +72,7 @@ public struct ListenerSecureSocket: Sendable, Hashable {
     /// Asks clients for certificates; nil, the default, asks for none.
     public var mutualSsl: MutualSsl?
     /// The versions spoken; not empty. Default 1.2 and 1.3.
-    public var `protocol`: Set<TLSVersion> = [.v1_2, .v1_3]
+    public var `protocol`: Set<TLSVersion> = [.tlsv12, .tlsv13]
     /// Names of ciphers as IANA or as OpenSSL spells them. No other is used, and a version without a cipher in the
     /// list is not spoken. Empty, the default, is OpenSSL's choice.
     public var ciphers: [String] = []
@@ -103,7 +103,7 @@ public struct ClientSecureSocket: Sendable, Hashable {
     /// The own certificate, for servers that ask for one.
     public var key: SecureSocketKey?
     /// The versions spoken; not empty. Default 1.2 and 1.3.
-    public var `protocol`: Set<TLSVersion> = [.v1_2, .v1_3]
+    public var `protocol`: Set<TLSVersion> = [.tlsv12, .tlsv13]
     /// As ``ListenerSecureSocket/ciphers``.
     public var ciphers: [String] = []
     /// False takes a trusted certificate of another name; the log has a warning. Default true.

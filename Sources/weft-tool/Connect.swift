@@ -12,7 +12,9 @@ struct Connect: AsyncParsableCommand {
             cannot be read, 1 otherwise.
             """)
 
-    @Argument(help: "As in ws://localhost:8080/ws or wss://localhost/, or ws+unix:/run/socket:/ws for a unix domain socket.")
+    @Argument(
+        help: "As in ws://localhost:8080/ws or wss://localhost/, or ws+unix:/run/socket:/ws for a unix domain socket."
+    )
     var url: String
 
     @Flag(help: "Send lines as binary messages.")

@@ -163,81 +163,6 @@ weft_status weft__tls_engine_peer_certificate(const weft__tls_engine *engine, we
     return WEFT_OK;
 }
 
-/* -- what went wrong ------------------------------------------------------------------------------- */
-
-static void write_name(char *out, size_t size, X509_NAME *name)
-{
-    BIO *text = BIO_new(BIO_s_mem());
-    int length = -1;
-    if (text && X509_NAME_print_ex(text, name, 0, XN_FLAG_RFC2253) >= 0)
-        length = BIO_read(text, out, (int)size - 1);
-    out[length > 0 ? length : 0] = '\0';
-    BIO_free(text);
-}
-
-void weft__tls_engine_refuse(weft__tls_engine *engine, X509_STORE_CTX *chain)
-{
-    char subject[128] = "", issuer[128] = "";
-    int cause = X509_STORE_CTX_get_error(chain);
-    X509 *certificate = X509_STORE_CTX_get_current_cert(chain);
-    if (certificate) {
-        write_name(subject, sizeof subject, X509_get_subject_name(certificate));
-        write_name(issuer, sizeof issuer, X509_get_issuer_name(certificate));
-    }
-    weft__tls_problem_set(&engine->problem, "the certificate of %s is refused: %s (subject %s, issuer %s)",
-                          engine->peer ? engine->peer : "the client", X509_verify_cert_error_string(cause),
-                          *subject ? subject : "unknown", *issuer ? issuer : "unknown");
-}
-
-/* OpenSSL 3.0 has no words for some of TLS 1.3. */
-static const char *alert_text(int alert)
-{
-    switch (alert) {
-    case TLS13_AD_MISSING_EXTENSION: return "missing extension";
-    case TLS13_AD_CERTIFICATE_REQUIRED: return "certificate required";
-    case TLS1_AD_NO_APPLICATION_PROTOCOL: return "no application protocol";
-    default: return SSL_alert_desc_string_long(alert);
-    }
-}
-
-static const char *phase(const weft__tls_engine *engine)
-{
-    return engine->is_open ? "TLS failed" : "the TLS handshake failed";
-}
-
-/* The words of OpenSSL, or better ones. */
-static const char *cause_of(int reason, unsigned long error)
-{
-    switch (reason) {
-    case SSL_R_HTTP_REQUEST: return "the peer speaks plain HTTP";
-    case SSL_R_WRONG_VERSION_NUMBER: return "the peer does not speak TLS, or another version";
-    case SSL_R_UNSUPPORTED_PROTOCOL: return "the peer has no version of TLS that is allowed";
-    case SSL_R_NO_SHARED_CIPHER: return "the peer has no cipher that is allowed";
-    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return "the peer has shown no certificate";
-    case SSL_R_NO_APPLICATION_PROTOCOL: return "the peer wants another protocol than http/1.1";
-    default: return weft__tls_error_text(error);
-    }
-}
-
-static weft_status fail(weft__tls_engine *engine)
-{
-    unsigned long error = weft__tls_take_error();
-    int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
-    engine->has_failed = true;
-    weft__tls_problem *problem = &engine->problem;
-    if (engine->is_out_of_memory || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE) {
-        weft__tls_problem_set(problem, "%s", weft_status_text(WEFT_ENOMEM));
-        return WEFT_ENOMEM;
-    }
-    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && problem->text[0]) return WEFT_ETLS;
-    if (reason >= SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256) {
-        int alert = reason - SSL_AD_REASON_OFFSET;
-        return weft__tls_problem_set(problem, "%s: the peer sent the alert \"%s\" (%d)", phase(engine),
-                                     alert_text(alert), alert);
-    }
-    return weft__tls_problem_set(problem, "%s: %s", phase(engine), cause_of(reason, error));
-}
-
 /* -- what it does ---------------------------------------------------------------------------------- */
 
 /* WEFT_OK when only input is missing, or the peer has closed. */
@@ -246,7 +171,7 @@ static weft_status judge(weft__tls_engine *engine, int result)
     switch (SSL_get_error(engine->ssl, result)) {
     case SSL_ERROR_WANT_READ: return WEFT_OK;
     case SSL_ERROR_ZERO_RETURN: engine->peer_has_closed = true; return WEFT_OK;
-    default: return fail(engine);
+    default: return weft__tls_engine_fail(engine);
     }
 }
 
@@ -282,7 +207,7 @@ weft_status weft__tls_engine_write(weft__tls_engine *engine, const uint8_t *byte
     if (!length) return WEFT_OK;
     ERR_clear_error();
     int result = SSL_write_ex(engine->ssl, bytes, length, &written);
-    return result == 1 ? WEFT_OK : fail(engine);
+    return result == 1 ? WEFT_OK : weft__tls_engine_fail(engine);
 }
 
 void weft__tls_engine_close(weft__tls_engine *engine, weft__buffer *output)

@@ -119,10 +119,10 @@ extension weft_tls_config {
 extension TLSVersion {
     fileprivate var coreBit: UInt32 {
         switch self {
-        case .insecureV1_0: WEFT_TLS_1_0_INSECURE.rawValue
-        case .insecureV1_1: WEFT_TLS_1_1_INSECURE.rawValue
-        case .v1_2: WEFT_TLS_1_2.rawValue
-        case .v1_3: WEFT_TLS_1_3.rawValue
+        case .insecureTLSv10: WEFT_TLS_1_0_INSECURE.rawValue
+        case .insecureTLSv11: WEFT_TLS_1_1_INSECURE.rawValue
+        case .tlsv12: WEFT_TLS_1_2.rawValue
+        case .tlsv13: WEFT_TLS_1_3.rawValue
         }
     }
 }
@@ -130,7 +130,7 @@ extension TLSVersion {
 extension Set<TLSVersion> {
     /// What the log is to warn of; nil: nothing.
     fileprivate var warning: String? {
-        contains(.insecureV1_0) || contains(.insecureV1_1)
+        contains(.insecureTLSv10) || contains(.insecureTLSv11)
             ? "TLS 1.0 and 1.1 are insecure (RFC 8996), and allowed" : nil
     }
 }
