@@ -13,7 +13,8 @@ struct Connect: AsyncParsableCommand {
             """)
 
     @Argument(
-        help: "As in ws://localhost:8080/ws or wss://localhost/, or ws+unix:/run/socket:/ws for a unix domain socket."
+        help:
+            "As in ws://localhost:8080/ws or wss://localhost/, or ws+unix:/run/socket:/ws for a unix socket."
     )
     var url: String
 

@@ -122,7 +122,10 @@ static void on_end(void *owner, weft_status status, const char *detail)
     case WEFT__CONNECTION_ANSWERING:
         if (is_broken) weft__connection_vanish(connection);
         return; /* else the answer still goes out */
-    case WEFT__CONNECTION_LINGERING: weft__connection_vanish(connection); return;
+    case WEFT__CONNECTION_LINGERING:
+        if (connection->is_secure && !is_broken) weft__stream_shut_down(connection->stream); /* close_notify */
+        weft__connection_vanish(connection);
+        return;
     case WEFT__CONNECTION_GONE: return;
     }
 }

@@ -57,7 +57,8 @@ final class PendingRequest: Sendable {
         fields[hostName] = nil
         let method = HTTPRequest.Method(String(weft_request_method(pointer))) ?? .get
         return HTTPRequest(
-            method: method, scheme: weft_request_is_secure(pointer) ? "https" : "http", authority: authority, path: String(weft_request_target(pointer)),
+            method: method, scheme: weft_request_is_secure(pointer) ? "https" : "http", authority: authority,
+            path: String(weft_request_target(pointer)),
             headerFields: fields)
     }
 
