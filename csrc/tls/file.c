@@ -1,6 +1,7 @@
 #include "tls/file.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,4 +36,28 @@ weft_status weft__tls_read_file(weft__buffer *out, const char *path, const char 
     if (!weft__buffer_length(out)) return weft__tls_problem_set(problem, "the %s %s is empty", what, path);
     if (weft__buffer_length(out) <= WEFT__TLS_FILE_MAX) return WEFT_OK;
     return weft__tls_problem_set(problem, "the %s %s is longer than 16 MiB", what, path);
+}
+
+static BIO *copy_of(const weft__buffer *bytes)
+{
+    int length = (int)weft__buffer_length(bytes);
+    BIO *bio = BIO_new(BIO_s_mem());
+    if (!bio || BIO_write(bio, weft__buffer_front(bytes), length) != length) {
+        BIO_free(bio);
+        weft__tls_take_error();
+        return NULL;
+    }
+    BIO_set_mem_eof_return(bio, 0);
+    return bio;
+}
+
+weft_status weft__tls_open_file(BIO **out, const char *path, const char *what, weft__tls_problem *problem)
+{
+    weft__buffer bytes = {0};
+    weft_status status = weft__tls_read_file(&bytes, path, what, problem);
+    *out = status == WEFT_OK ? copy_of(&bytes) : NULL;
+    OPENSSL_cleanse(bytes.bytes, bytes.capacity);
+    weft__buffer_clear(&bytes);
+    if (status != WEFT_OK || *out) return status;
+    return WEFT_ENOMEM;
 }

@@ -4,6 +4,8 @@
 #include "base/buffer.h"
 #include "tls/problem.h"
 
+#include <openssl/bio.h>
+
 enum {
     WEFT__TLS_FILE_MAX = 16 * 1024 * 1024, /**< No file of certificates is longer. */
 };
@@ -12,5 +14,8 @@ enum {
  *  empty, or too long; WEFT_ENOMEM. */
 weft_status weft__tls_read_file(weft__buffer *out, const char *path, const char *what,
                                 weft__tls_problem *problem);
+
+/** The same as a BIO over a copy of its own, which is erased when the BIO is freed; NULL on failure. */
+weft_status weft__tls_open_file(BIO **out, const char *path, const char *what, weft__tls_problem *problem);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/config.h"
 #include "tls/file.h"
+#include "tls/private_key.h"
 
 #include <limits.h>
 #include <openssl/err.h>
@@ -64,70 +65,16 @@ static weft_status take_certificates(weft__tls_identity *out, BIO *pem, const ch
                                  weft__tls_error_text(error));
 }
 
-typedef struct password_request {
-    const char *password; /* or NULL */
-    bool was_made;        /* the key is encrypted */
-} password_request;
-
-static int give_password(char *out, int size, int is_for_writing, void *context)
-{
-    password_request *request = context;
-    (void)is_for_writing;
-    request->was_made = true;
-    size_t length = request->password ? strlen(request->password) : 0;
-    if (!request->password || length > (size_t)size) return -1;
-    memcpy(out, request->password, length);
-    return (int)length;
-}
-
-/* OpenSSL does not tell a file without a key from one with a damaged key. */
-static bool holds_private_key(BIO *pem)
-{
-    static const char mark[] = "PRIVATE KEY-----";
-    char *text;
-    long length = BIO_get_mem_data(pem, &text);
-    for (long i = 0; i + (long)sizeof mark - 1 <= length; i++) {
-        if (memcmp(text + i, mark, sizeof mark - 1) == 0) return true;
-    }
-    return false;
-}
-
-static weft_status take_key(weft__tls_identity *out, BIO *pem, const weft_tls_identity *given,
-                            weft__tls_problem *problem)
-{
-    const char *path = given->key_file;
-    password_request request = {.password = given->key_password};
-    bool has_key = holds_private_key(pem);
-    out->key = PEM_read_bio_PrivateKey(pem, NULL, give_password, &request);
-    unsigned long error = weft__tls_take_error();
-    if (out->key) return WEFT_OK;
-    if (request.was_made && !request.password) {
-        return weft__tls_problem_set(problem, "the key file %s is encrypted, and there is no password", path);
-    }
-    if (request.was_made) {
-        return weft__tls_problem_set(problem, "the password does not open the key file %s", path);
-    }
-    if (!has_key) return weft__tls_problem_set(problem, "the key file %s holds no PEM private key", path);
-    return weft__tls_problem_set(problem, "the key file %s is damaged: %s", path,
-                                 weft__tls_error_text(error));
-}
-
 typedef weft_status (*take_from)(weft__tls_identity *out, BIO *bio, const weft_tls_identity *given,
                                  weft__tls_problem *problem);
 
 static weft_status read_with(take_from take, weft__tls_identity *out, const weft_tls_identity *given,
                              const char *path, const char *what, weft__tls_problem *problem)
 {
-    weft__buffer bytes = {0};
-    weft_status status = weft__tls_read_file(&bytes, path, what, problem);
-    BIO *bio = NULL;
-    if (status == WEFT_OK) {
-        bio = BIO_new_mem_buf(weft__buffer_front(&bytes), (int)weft__buffer_length(&bytes));
-        status = bio ? take(out, bio, given, problem) : WEFT_ENOMEM;
-    }
+    BIO *bio;
+    weft_status status = weft__tls_open_file(&bio, path, what, problem);
+    if (status == WEFT_OK) status = take(out, bio, given, problem);
     BIO_free(bio);
-    OPENSSL_cleanse(bytes.bytes, bytes.capacity);
-    weft__buffer_clear(&bytes);
     return status;
 }
 
@@ -188,7 +135,9 @@ static weft_status load(weft__tls_identity *out, const weft_tls_identity *given,
     const char *certificate = given->certificate_file;
     weft_status status =
         read_with(take_certificate_file, out, given, certificate, "certificate file", problem);
-    if (status == WEFT_OK) status = read_with(take_key, out, given, given->key_file, "key file", problem);
+    if (status == WEFT_OK) {
+        status = weft__tls_private_key_from_pem(&out->key, given->key_file, given->key_password, problem);
+    }
     if (status != WEFT_OK || X509_check_private_key(out->certificate, out->key) == 1) return status;
     weft__tls_take_error();
     return weft__tls_problem_set(problem, "the key in %s is not that of the certificate in %s",

@@ -12,6 +12,7 @@
 #include "weft/listener.h"
 #include "weft/loop.h"
 #include "weft/session.h"
+#include "weft/signing.h"
 #include "weft/status.h"
 #include "weft/tls.h"
 

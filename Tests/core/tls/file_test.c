@@ -38,16 +38,34 @@ static void test_what_cannot_be_read_is_named(void **state)
     expect_problem(path, "the file %s is longer than 16 MiB");
 }
 
+static void test_a_file_is_opened(void **state)
+{
+    (void)state;
+    BIO *bio;
+    char text[8] = {0};
+    weft__tls_problem problem;
+    assert_int_equal(weft__tls_open_file(&bio, write_text("short", "abc"), "file", &problem), WEFT_OK);
+    assert_int_equal(BIO_read(bio, text, sizeof text), 3);
+    assert_string_equal(text, "abc");
+    assert_int_equal(BIO_read(bio, text, sizeof text), 0);
+    BIO_free(bio);
+    assert_int_equal(weft__tls_open_file(&bio, path_of("nowhere"), "file", &problem), WEFT_ETLS);
+    assert_null(bio);
+}
+
 static void test_no_memory(void **state)
 {
     (void)state;
-    const char *path = write_text("short", "a");
+    const char *path = write_text("short", "abc");
     counting_allocator counter = {0};
     allocator_count(&counter);
     counter.fail_at = counter.requests + 1;
     weft__buffer bytes = {0};
     weft__tls_problem problem;
     assert_int_equal(weft__tls_read_file(&bytes, path, "file", &problem), WEFT_ENOMEM);
+    BIO *bio;
+    assert_int_equal(weft__tls_open_file(&bio, path, "file", &problem), WEFT_ENOMEM);
+    assert_null(bio);
     counter.fail_at = 0;
     allocator_restore(&counter);
 }
@@ -57,6 +75,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_file_is_read_whole),
         cmocka_unit_test(test_what_cannot_be_read_is_named),
+        cmocka_unit_test(test_a_file_is_opened),
         cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, open_folder, remove_folder);
