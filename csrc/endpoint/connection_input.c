@@ -123,7 +123,8 @@ static void on_end(void *owner, weft_status status, const char *detail)
         if (is_broken) weft__connection_vanish(connection);
         return; /* else the answer still goes out */
     case WEFT__CONNECTION_LINGERING:
-        if (connection->is_secure && !is_broken) weft__stream_shut_down(connection->stream); /* close_notify */
+        if (connection->is_secure && !is_broken)
+            weft__stream_shut_down(connection->stream); /* close_notify */
         weft__connection_vanish(connection);
         return;
     case WEFT__CONNECTION_GONE: return;

@@ -106,7 +106,7 @@ void weft__stream_start_reading(weft__stream *stream)
 {
     if (stream->is_reading || stream->is_broken || stream->is_closed) return;
     stream->is_reading = true;
-    if (stream->end_waits) weft__turn_at_end(stream->loop, &stream->flush);
+    if (stream->kind_waits) weft__turn_at_end(stream->loop, &stream->flush);
     uv_read_start(&stream->uv.stream, lend_receive_buffer, on_readable);
 }
 
@@ -274,9 +274,9 @@ static void flush(weft__turn_end_hook *hook)
     weft__stream *stream = WEFT__CONTAINER(hook, weft__stream, flush);
     if (stream->is_closed) return;
     if (stream->output) send_gathered(stream, NULL, 0);
-    if (stream->end_waits && stream->is_reading) {
-        stream->end_waits = false;
-        weft__stream_tell_end(stream);
+    if (stream->kind_waits && stream->is_reading) {
+        stream->kind_waits = false;
+        stream->kind->resume(stream);
     }
     if (stream->is_closed || !stream->break_error) return;
     int error = stream->break_error;
@@ -330,11 +330,6 @@ static weft_status plain_send(weft__stream *stream, const weft__span *spans, siz
     return weft__stream_send_raw(stream, spans + joined, count - joined);
 }
 
-static void plain_finish(weft__stream *stream)
-{
-    (void)stream;
-}
-
 static const char *plain_break_text(const weft__stream *stream, weft_status *status)
 {
     (void)stream;
@@ -342,7 +337,8 @@ static const char *plain_break_text(const weft__stream *stream, weft_status *sta
     return weft_status_text(*status);
 }
 
-static void plain_clear(weft__stream *stream)
+/* For what a plain stream has no use of. */
+static void do_nothing(weft__stream *stream)
 {
     (void)stream;
 }
@@ -351,9 +347,10 @@ static const weft__stream_kind plain = {
     .receive = plain_receive,
     .end = weft__stream_tell_end,
     .send = plain_send,
-    .finish = plain_finish,
+    .finish = do_nothing,
+    .resume = do_nothing,
     .break_text = plain_break_text,
-    .clear = plain_clear,
+    .clear = do_nothing,
 };
 
 /* -- the end ----------------------------------------------------------------------------------- */

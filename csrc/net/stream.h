@@ -27,7 +27,8 @@ typedef struct weft__stream_events {
     void (*on_end)(void *owner, weft_status status, const char *detail);
     /** What waited for the system has all been taken. */
     void (*on_drain)(void *owner);
-    /** The handshake that weft__stream_secure began is done; may be NULL. */
+    /** The handshake that weft__stream_secure began is done; an owner that stops reading here gets nothing
+     *  before it starts again. May be NULL. */
     void (*on_secure)(void *owner);
 } weft__stream_events;
 

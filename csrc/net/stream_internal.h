@@ -19,6 +19,8 @@ typedef struct weft__stream_kind {
     weft_status (*send)(weft__stream *stream, const weft__span *spans, size_t count);
     /** Says the kind's own farewell, if it has one, before the socket's direction ends. */
     void (*finish)(weft__stream *stream);
+    /** The owner reads again, and kind_waits was set; inside a turn, not within a call on the stream. */
+    void (*resume)(weft__stream *stream);
     /** Why the stream is broken, where the kind itself has broken it. */
     const char *(*break_text)(const weft__stream *stream, weft_status *status);
     /** Gives the kind's own state back. */
@@ -43,8 +45,8 @@ struct weft__stream {
     bool is_closed : 1;
     bool is_reading : 1;
     bool reads_little : 1;
-    bool end_waits : 1; /* the kind knows of the peer's end, and the owner does not read */
-    int break_error;    /* why the stream is broken, to be told at the end of the turn; or 0 */
+    bool kind_waits : 1; /* the kind has something to tell once the owner reads */
+    int break_error;     /* why the stream is broken, to be told at the end of the turn; or 0 */
     union {
         uv_handle_t handle;
         uv_stream_t stream;

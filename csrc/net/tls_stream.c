@@ -84,7 +84,7 @@ static weft_status decrypt(weft__stream *stream, size_t *length, bool *is_over, 
 
 static void read_on(weft__stream *stream, weft__buffer *records)
 {
-    bool is_over = false, had_closed = engine_of(stream)->peer_has_closed;
+    bool is_over = false;
     while (!is_over && !stream->is_closed) {
         size_t length;
         weft_status status = decrypt(stream, &length, &is_over, records);
@@ -92,27 +92,68 @@ static void read_on(weft__stream *stream, weft__buffer *records)
         if (status != WEFT_OK) break_for(stream, status);
         if (length) stream->events->on_read(stream->owner, stream->loop->receive_buffer, length);
     }
-    if (stream->is_closed || stream->is_broken || !engine_of(stream)->peer_has_closed) return;
-    if (had_closed) return; /* it was told */
+}
+
+static void tell_end(weft__stream *stream)
+{
     if (stream->is_reading) {
         weft__stream_tell_end(stream);
     } else {
-        stream->end_waits = true;
+        stream->kind_waits = true;
     }
+}
+
+/* What came behind the handshake, whose owner wants to wait before it reads. */
+static void hold(weft__stream *stream)
+{
+    weft__tls_engine *engine = engine_of(stream);
+    stream->kind_waits = true;
+    if (weft__buffer_append(&engine->held, engine->input, engine->input_length, SIZE_MAX) != WEFT_OK)
+        weft__stream_break(stream, UV_ENOMEM);
+}
+
+/* `bytes` are in the receive buffer, HEADROOM behind its beginning. */
+static void take(weft__stream *stream, const uint8_t *bytes, size_t length, weft__buffer *records)
+{
+    weft__tls_engine *engine = engine_of(stream);
+    bool had_closed = engine->peer_has_closed;
+    weft__tls_engine_feed(engine, bytes, length);
+    if (!engine->is_open && !shake_hands(stream, records)) return;
+    if (!stream->is_reading && !stream->is_broken) {
+        hold(stream);
+        return;
+    }
+    read_on(stream, records);
+    if (stream->is_closed || stream->is_broken) return;
+    if (engine->peer_has_closed && !had_closed) tell_end(stream);
 }
 
 static void tls_receive(weft__stream *stream, uint8_t *bytes, size_t length)
 {
     weft_loop *loop = stream->loop;
-    weft__tls_engine *engine = engine_of(stream);
     weft__buffer *records = weft__loop_borrow_buffer(loop);
     if (!records) {
         weft__stream_break(stream, UV_ENOMEM);
         return;
     }
-    weft__tls_engine_feed(engine, bytes, length);
-    if (engine->is_open || shake_hands(stream, records)) read_on(stream, records);
+    take(stream, bytes, length, records);
     weft__loop_return_buffer(loop, records);
+}
+
+static void tls_resume(weft__stream *stream)
+{
+    weft__tls_engine *engine = engine_of(stream);
+    weft__buffer held = engine->held;
+    size_t length = weft__buffer_length(&held);
+    engine->held = (weft__buffer){0};
+    if (length) {
+        uint8_t *place = stream->loop->receive_buffer + HEADROOM;
+        memcpy(place, weft__buffer_front(&held), length); /* it came from there */
+        weft__buffer_clear(&held);
+        tls_receive(stream, place, length);
+    } else if (engine->peer_has_closed) {
+        weft__stream_tell_end(stream);
+    }
 }
 
 /* An end of TCP that nobody announced may be an attacker's, who cuts off what follows (RFC 8446 section
@@ -219,6 +260,7 @@ static const weft__stream_kind tls_kind = {
     .end = tls_end,
     .send = tls_send,
     .finish = tls_finish,
+    .resume = tls_resume,
     .break_text = tls_break_text,
     .clear = tls_clear,
 };

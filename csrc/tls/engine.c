@@ -141,6 +141,7 @@ void weft__tls_engine_free(weft__tls_engine *engine)
         SSL_set_shutdown(engine->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(engine->ssl);
     weft_tls_release(engine->tls);
+    weft__buffer_clear(&engine->held);
     weft__free(engine->peer);
     weft__free(engine);
 }

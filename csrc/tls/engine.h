@@ -22,6 +22,7 @@ typedef struct weft__tls_engine {
     bool has_failed;
     bool is_out_of_memory; /* for records */
     char *peer;            /* of a client: "host:port", closed by a NUL, for sentences and sessions */
+    weft__buffer held;     /* the peer's records that wait for the stream's owner; the stream fills it */
     weft__tls_problem problem;
 } weft__tls_engine;
 

@@ -4,6 +4,7 @@
 #include "net/tls_stream.h"
 #include "tls/authority.h"
 
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <signal.h>
 
@@ -345,6 +346,61 @@ static void test_an_end_behind_a_pause_is_told_after_it(void **state)
     lab_close(&lab);
 }
 
+static void stop_when_secure(void *owner)
+{
+    stop_reading(owner);
+    lab_on_secure(owner);
+}
+
+static void pause_when_secure(void *context)
+{
+    static const weft__stream_events events = {.on_read = lab_on_read,
+                                               .on_end = lab_on_end,
+                                               .on_drain = lab_on_drain,
+                                               .on_secure = stop_when_secure};
+    lab *lab = context;
+    weft__stream_set_owner(lab->stream, &events, lab);
+}
+
+static void send_from(BIO *memory, int socket)
+{
+    char *records;
+    long length = BIO_get_mem_data(memory, &records);
+    peer_send(socket, records, (size_t)length);
+    BIO_reset(memory);
+}
+
+/* The last records of the handshake, the first of the client's own and its end come in one packet. */
+static void test_what_comes_with_the_handshake_waits_for_its_owner(void **state)
+{
+    (void)state;
+    lab lab;
+    lab_open(&lab);
+    guest guest = guest_connect(&lab, false);
+    on_loop(lab.loop, pause_when_secure, &lab);
+    BIO *memory = BIO_new(BIO_s_mem()), *socket = BIO_new_socket(guest.socket, BIO_NOCLOSE);
+    SSL_set_bio(guest.ssl, socket, memory);
+    SSL_set_connect_state(guest.ssl);
+    fcntl(guest.socket, F_SETFL, O_NONBLOCK);
+    SSL_do_handshake(guest.ssl);
+    send_from(memory, guest.socket); /* its hello */
+    while (SSL_do_handshake(guest.ssl) != 1)
+        assert_true(peer_is_readable(guest.socket, PEER_DEADLINE_MS));
+    assert_int_equal(SSL_write(guest.ssl, "eager", 5), 5);
+    SSL_shutdown(guest.ssl);
+    send_from(memory, guest.socket);
+    gate_await(&lab.secured, 1);
+    assert_int_equal(gate_count(&lab.read), 0);
+    assert_int_equal(gate_count(&lab.ended), 0);
+    on_loop(lab.loop, start_reading, &lab);
+    gate_await(&lab.ended, 1);
+    assert_int_equal(lab.end, WEFT_OK);
+    assert_int_equal(lab.bytes_read, 5);
+    assert_memory_equal(lab.first_bytes, "eager", 5);
+    guest_leave(&guest);
+    lab_close(&lab);
+}
+
 /* -- what is wrong ------------------------------------------------------------------------------------ */
 
 static void test_a_peer_that_speaks_no_tls_gets_an_alert(void **state)
@@ -508,6 +564,7 @@ int main(void)
         cmocka_unit_test(test_close_notify_is_an_orderly_end_told_once),
         cmocka_unit_test(test_a_cut_connection_is_lost),
         cmocka_unit_test(test_an_end_behind_a_pause_is_told_after_it),
+        cmocka_unit_test(test_what_comes_with_the_handshake_waits_for_its_owner),
         cmocka_unit_test(test_a_peer_that_speaks_no_tls_gets_an_alert),
         cmocka_unit_test(test_an_end_during_the_handshake_is_named),
         cmocka_unit_test(test_a_damaged_record_ends_the_stream_behind_the_good_ones),
