@@ -183,10 +183,11 @@ static weft_status write_acceptance(weft__answer *answer, const weft_acceptance 
     weft_status status = compression_of(&settings, request, acceptance, detail, detail_size);
     if (status != WEFT_OK) return status;
     weft_string extension = weft__compression_accept(extensions, &agreed, &request->head.fields, &settings);
-    status = weft__plan_share(&answer->plan, &request->route->last_plan, WEFT_SERVER,
-                              acceptance->service ? acceptance->service : &no_service, acceptance->config,
-                              &agreed);
-    if (status == WEFT_EINVAL) put_detail(detail, detail_size, "a setting of the connection is out of range");
+    const weft_service *service = acceptance->service ? acceptance->service : &no_service;
+    status = weft__plan_share(&answer->plan, &request->route->last_plan, WEFT_SERVER, service,
+                              acceptance->config, &agreed);
+    if (status == WEFT_EINVAL)
+        put_detail(detail, detail_size, weft__plan_problem(service, acceptance->config));
     if (status != WEFT_OK) return status;
     weft__upgrade_answer head = {
         .subprotocol = acceptance->subprotocol,

@@ -109,11 +109,20 @@ static weft_status take_retry(weft_client *client, const weft_retry_config *conf
     return status;
 }
 
-weft_status weft__client_take_config(weft_client *client, const weft_client_config *config,
-                                     weft__problem *problem)
+static weft_status take_service(weft_client *client, const weft_client_config *config, weft__problem *problem)
 {
     weft_service no_service;
     weft_service_init(&no_service);
+    const weft_service *service = config->service ? config->service : &no_service;
+    weft_status status = weft__plan_new(&client->plan, WEFT_CLIENT, service, config->connection);
+    if (status == WEFT_EINVAL)
+        weft__problem_set(problem, 0, "%s", weft__plan_problem(service, config->connection));
+    return status;
+}
+
+weft_status weft__client_take_config(weft_client *client, const weft_client_config *config,
+                                     weft__problem *problem)
+{
     weft_status status = take_url(client, config->url, problem);
     if (status == WEFT_OK) status = take_tls(client, config->tls, problem);
     if (status == WEFT_OK) status = take_subprotocols(client, config->subprotocols, problem);
@@ -122,8 +131,7 @@ weft_status weft__client_take_config(weft_client *client, const weft_client_conf
     if (status == WEFT_OK) status = write_request(client, config, problem);
     if (status == WEFT_OK) status = take_retry(client, config->retry, problem);
     if (status == WEFT_OK) status = weft__proxy_init(&client->proxy, config->proxy, &client->url, problem);
-    if (status != WEFT_OK) return status;
-    weft__problem_set(problem, 0, "a setting of the connection is out of range");
-    return weft__plan_new(&client->plan, WEFT_CLIENT, config->service ? config->service : &no_service,
-                          config->connection);
+    if (status == WEFT_OK) status = take_service(client, config, problem);
+    if (status == WEFT_ENOMEM) weft__problem_set(problem, 0, "%s", weft_status_text(status));
+    return status;
 }

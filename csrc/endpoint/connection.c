@@ -32,12 +32,23 @@ void weft_connection_config_init_sized(weft_connection_config *config, size_t si
 
 /* -- plans ------------------------------------------------------------------------------------- */
 
+/* NULL when every field is in its range. */
+static const char *range_problem(const weft_connection_config *config)
+{
+    if (!config->keep_alive_timeout_ms) return "keep_alive_timeout_ms is 0";
+    if (!config->close_timeout_ms) return "close_timeout_ms is 0";
+    if (!config->send_queue_limit) return "send_queue_limit is 0";
+    if (!config->max_frame_size || config->max_frame_size > PTRDIFF_MAX)
+        return "max_frame_size is 0 or more than half of the address space";
+    if (!config->max_message_size || config->max_message_size > PTRDIFF_MAX)
+        return "max_message_size is 0 or more than half of the address space";
+    if (!config->max_fragments) return "max_fragments is 0";
+    return NULL;
+}
+
 static weft_status check_plan(const weft__plan *plan)
 {
-    const weft_connection_config *config = &plan->config;
-    bool timeouts_are_positive = config->keep_alive_timeout_ms && config->close_timeout_ms;
-    if (!timeouts_are_positive || !config->send_queue_limit) return WEFT_EINVAL;
-    return weft__session_config_check(&plan->session);
+    return range_problem(&plan->config) ? WEFT_EINVAL : weft__session_config_check(&plan->session);
 }
 
 static weft_status fill_plan(weft__plan *plan, weft_role role, const weft_service *service,
@@ -57,6 +68,18 @@ static weft_status fill_plan(weft__plan *plan, weft_role role, const weft_servic
         .max_fragments = plan->config.max_fragments,
     };
     return check_plan(plan);
+}
+
+const char *weft__plan_problem(const weft_service *service, const weft_connection_config *given)
+{
+    weft_service taken;
+    weft_connection_config config;
+    weft_service_init(&taken);
+    weft_connection_config_init(&config);
+    if (weft__config_take(&taken, service, sizeof taken) != WEFT_OK) return "service is not initialised";
+    if (given && weft__config_take(&config, given, sizeof config) != WEFT_OK)
+        return "the settings of the connection are not initialised";
+    return range_problem(&config);
 }
 
 void weft__plan_agree(weft__plan *plan, const weft_compression *agreed)
@@ -325,7 +348,7 @@ static void on_timer(weft__timer *timer)
     case WEFT__CONNECTION_CLOSING:
         weft__connection_lose(connection, WEFT_ETIMEDOUT, "the peer did not answer the close frame in time");
         break;
-    case WEFT__CONNECTION_ANSWERING: weft_connection_answer_close(connection); break;
+    case WEFT__CONNECTION_ANSWERING: weft__connection_answer(connection); break;
     case WEFT__CONNECTION_LINGERING: weft__connection_vanish(connection); break;
     case WEFT__CONNECTION_GONE: break;
     }

@@ -24,6 +24,9 @@ weft_status weft__plan_share(weft__plan **out, _Atomic(weft__plan *) *kept, weft
                              const weft_service *service, const weft_connection_config *config,
                              const weft_compression *agreed);
 
+/** The sentence for WEFT_EINVAL of these two, static; NULL where nothing is wrong. */
+const char *weft__plan_problem(const weft_service *service, const weft_connection_config *config);
+
 /** Takes up what a handshake agreed; nobody else holds the plan yet. */
 void weft__plan_agree(weft__plan *plan, const weft_compression *agreed);
 void weft__plan_release(weft__plan *plan);
@@ -129,6 +132,9 @@ void weft__connection_lose(weft_connection *connection, weft_status reason, cons
 /** The peer's close frame. */
 void weft__connection_take_close(weft_connection *connection, uint16_t code, const char *reason,
                                  size_t length);
+
+/** Sends the answer to the peer's close frame that was held back. */
+void weft__connection_answer(weft_connection *connection);
 
 /** Both close frames went their way: ends our direction and waits for the peer's end. */
 void weft__connection_linger(weft_connection *connection);

@@ -101,7 +101,7 @@ void weft__connection_lose(weft_connection *connection, weft_status reason, cons
     weft_connection_release(connection);
 }
 
-static void answer(weft_connection *connection)
+void weft__connection_answer(weft_connection *connection)
 {
     weft__connection_stop_sending(connection);
     write_close(connection, connection->answer_code, "", 0); /* at best */
@@ -123,7 +123,7 @@ void weft__connection_take_close(weft_connection *connection, uint16_t code, con
     } else if (connection->holds_close) {
         weft__loop_start_timer(connection->loop, &connection->timer, ANSWER_MS);
     } else {
-        answer(connection);
+        weft__connection_answer(connection);
     }
 }
 
@@ -169,7 +169,7 @@ static void answer_held(weft_loop *loop, void *context)
     (void)loop;
     if (connection->state == WEFT__CONNECTION_ANSWERING && connection->is_told_closed) {
         weft__timer_stop(&connection->timer);
-        answer(connection);
+        weft__connection_answer(connection);
     }
     weft_connection_release(connection);
 }

@@ -279,10 +279,14 @@ static void test_an_attached_loop_dials_inside_uv_run(void **state)
 /* -- without memory -------------------------------------------------------------------------------- */
 
 /* Returns false until memory lasts to the end. */
+static const char chatting_answer[] =
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Accept: %s\r\n\r\n";
+
 static bool live_through(counting_allocator *counter)
 {
     script script;
-    start_script_with(&script, good_answer, "\x81\x05hello\x88\x02\x03\xe8", 11);
+    start_script_with(&script, chatting_answer, "\x81\x05hello\x88\x02\x03\xe8", 11);
     world world;
     world_init(&world);
     world.is_quiet = true;
@@ -290,10 +294,14 @@ static bool live_through(counting_allocator *counter)
     snprintf(url, sizeof url, "ws://127.0.0.1:%u/", (unsigned)script.port);
     weft_client *client = NULL;
     weft_client_config config = world_calling(&world, NULL, url);
-    config.subprotocols = (weft_string){"", 0};
+    config.subprotocols = (weft_string){"chat", 4};
+    char detail[160];
     bool has_begun = weft_loop_open(&world.loop) == WEFT_OK;
     config.loop = world.loop;
-    has_begun = has_begun && weft_client_connect(&client, &config, NULL, 0) == WEFT_OK;
+    if (has_begun && weft_client_connect(&client, &config, detail, sizeof detail) != WEFT_OK) {
+        assert_string_equal(detail, "out of memory");
+        has_begun = false;
+    }
     if (has_begun) world_await(&world, RELEASE, 1);
     counter->fail_at = 0;
     weft_client_release(client);

@@ -435,6 +435,26 @@ static void test_a_held_close_is_answered_after_a_second(void **state)
     world_end(&world);
 }
 
+static void test_a_held_close_ends_without_memory_too(void **state)
+{
+    (void)state;
+    counting_allocator counter;
+    allocator_count(&counter);
+    world world;
+    world_init(&world);
+    world.deeds[CLOSED] = hold;
+    world_listen(&world);
+    int peer = peer_open(world.port);
+    peer_send_close(peer, 1000);
+    world_await(&world, CLOSED, 1);
+    counter.fail_at = 1;
+    world_await(&world, RELEASE, 1);
+    counter.fail_at = 0;
+    close(peer);
+    world_end(&world);
+    allocator_restore(&counter);
+}
+
 static void test_holding_elsewhere_has_no_effect(void **state)
 {
     (void)state;
@@ -557,6 +577,7 @@ int main(void)
         cmocka_unit_test(test_a_failure_is_1011_with_what_fits_of_its_detail),
         cmocka_unit_test(test_a_held_close_is_answered_when_told),
         cmocka_unit_test(test_a_held_close_is_answered_after_a_second),
+        cmocka_unit_test(test_a_held_close_ends_without_memory_too),
         cmocka_unit_test(test_holding_elsewhere_has_no_effect),
         cmocka_unit_test(test_a_closed_loop_ends_its_connections),
         cmocka_unit_test(test_a_service_may_close_by_itself_when_the_listener_stops),
