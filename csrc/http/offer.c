@@ -1,9 +1,8 @@
 #include "http/offer.h"
 
-#include "http/writer.h"
+#include "http/request_writer.h"
 
 #include <openssl/crypto.h>
-#include <stdio.h>
 
 enum {
     MAX_INTERIM_ANSWERS = 16
@@ -28,52 +27,12 @@ bool weft__upgrade_is_subprotocol_list(weft_string list)
     return true;
 }
 
-static void write_request_line(weft__writer *writer, const weft__url *url)
-{
-    weft__writer_text(writer, "GET ");
-    if (url->path.length == 0) weft__writer_text(writer, "/");
-    weft__writer_string(writer, url->path);
-    if (url->has_query) weft__writer_text(writer, "?");
-    weft__writer_string(writer, url->query);
-    weft__writer_text(writer, " HTTP/1.1\r\n");
-}
-
-static void write_own_host(weft__writer *writer, const weft__url *url)
-{
-    char port[16];
-    weft__writer_text(writer, url->host_is_ipv6 ? "Host: [" : "Host: ");
-    /* A socket's path is no host; servers behind one expect a name all the same. */
-    weft__writer_string(writer, url->unix_socket ? weft__string("localhost") : url->host);
-    if (url->host_is_ipv6) weft__writer_text(writer, "]");
-    snprintf(port, sizeof port, ":%u", (unsigned)url->port);
-    if (!url->port_is_default) weft__writer_text(writer, port);
-    weft__writer_text(writer, "\r\n");
-}
-
-static bool is_host(const weft_field *field)
-{
-    return weft__string_equals_ignoring_case(field->name, "Host");
-}
-
-/* RFC 9110 section 7.2: Host comes first. */
-static void write_host(weft__writer *writer, const weft__upgrade_offer *offer)
-{
-    for (size_t i = 0; i < offer->field_count; i++) {
-        if (is_host(&offer->fields[i])) {
-            weft__writer_fields(writer, &offer->fields[i], 1);
-            return;
-        }
-    }
-    write_own_host(writer, offer->url);
-}
-
 weft_status weft__upgrade_write_request(weft__buffer *out, const weft__upgrade_offer *offer,
                                         const char key[WEFT__KEY_LENGTH + 1])
 {
     char extensions[WEFT__EXTENSION_MAX];
     weft__writer writer = weft__writer_begin(out);
-    write_request_line(&writer, offer->url);
-    write_host(&writer, offer);
+    weft__request_write_start(&writer, weft__string("GET"), offer->url, offer->fields, offer->field_count);
     weft__writer_text(&writer, "Upgrade: websocket\r\nConnection: Upgrade\r\n");
     weft__writer_optional(&writer, "Sec-WebSocket-Key", weft__string(key));
     weft__writer_text(&writer, "Sec-WebSocket-Version: 13\r\n");
@@ -81,9 +40,7 @@ weft_status weft__upgrade_write_request(weft__buffer *out, const weft__upgrade_o
     if (offer->compression)
         weft__writer_optional(&writer, "Sec-WebSocket-Extensions",
                               weft__compression_write_offer(extensions, offer->compression));
-    for (size_t i = 0; i < offer->field_count; i++) {
-        if (!is_host(&offer->fields[i])) weft__writer_fields(&writer, &offer->fields[i], 1);
-    }
+    weft__request_write_fields(&writer, offer->fields, offer->field_count);
     weft__writer_text(&writer, "\r\n");
     return weft__writer_end(&writer);
 }

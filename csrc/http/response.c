@@ -25,7 +25,7 @@ weft_status weft__response_write(weft__buffer *out, const weft__response *respon
 {
     uint16_t status = response->status;
     if (status < 100 || status > 999) return WEFT_EINVAL;
-    bool has_body = status >= 200 && status != 204 && status != 304; /* RFC 9110 section 6.4.1 */
+    bool has_body = weft__response_has_body(status);
 
     weft__writer writer = weft__writer_begin(out);
     write_status_line(&writer, status);
@@ -54,6 +54,11 @@ weft_status weft__response_append(weft__buffer *out, const weft__buffer *respons
     weft__writer_optional(&writer, "Connection", weft__string(connection));
     weft__writer_string(&writer, (weft_string){bytes + line, length - line});
     return weft__writer_end(&writer);
+}
+
+bool weft__response_has_body(uint16_t status)
+{
+    return status >= 200 && status != 204 && status != 304;
 }
 
 const char *weft__reason_phrase(uint16_t status)

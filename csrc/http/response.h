@@ -28,6 +28,9 @@ const char *weft__response_connection(bool keep_alive, uint8_t minor_version);
 /** Appends a response that was written without Connection, now with that value of it; "": still without. */
 weft_status weft__response_append(weft__buffer *out, const weft__buffer *response, const char *connection);
 
+/** False for a status whose answers end with their head whatever its fields say (RFC 9112 section 6.3). */
+bool weft__response_has_body(uint16_t status);
+
 /** The standard phrase of a status (RFC 9110 section 15), "" when it has none. */
 const char *weft__reason_phrase(uint16_t status);
 

@@ -84,29 +84,60 @@ static const char *parse_internet(weft__url *url, weft_string text)
     return NULL;
 }
 
-static const char *parse(weft__url *url, weft_string text)
+/* What may stand in front of the colon. */
+typedef struct schemes {
+    const char *plain, *secure;
+    const char *unix_socket; /* NULL: none */
+    const char *missing, *wrong;
+} schemes;
+
+static const schemes web_socket_schemes = {
+    .plain = "ws",
+    .secure = "wss",
+    .unix_socket = "ws+unix",
+    .missing = "URL does not begin with ws:// or wss://",
+    .wrong = "URL scheme is not ws, wss or ws+unix",
+};
+
+static const schemes http_schemes = {
+    .plain = "http",
+    .secure = "https",
+    .missing = "URL does not begin with http:// or https://",
+    .wrong = "URL scheme is not http or https",
+};
+
+static const char *parse_text(weft__url *url, weft_string text, const schemes *schemes)
 {
     const char *fault = check_bytes(text);
     if (fault) return fault;
     size_t end = find_either(text, ':', '/');
-    if (end == text.length || text.bytes[end] != ':') return "URL does not begin with ws:// or wss://";
+    if (end == text.length || text.bytes[end] != ':') return schemes->missing;
     weft_string scheme = before(text, end);
-    if (weft__string_equals_ignoring_case(scheme, "ws+unix")) return parse_unix(url, from(text, end + 1));
-    url->secure = weft__string_equals_ignoring_case(scheme, "wss");
-    if (!url->secure && !weft__string_equals_ignoring_case(scheme, "ws")) {
-        return "URL scheme is not ws, wss or ws+unix";
-    }
+    bool is_unix = schemes->unix_socket && weft__string_equals_ignoring_case(scheme, schemes->unix_socket);
+    if (is_unix) return parse_unix(url, from(text, end + 1));
+    url->secure = weft__string_equals_ignoring_case(scheme, schemes->secure);
+    if (!url->secure && !weft__string_equals_ignoring_case(scheme, schemes->plain)) return schemes->wrong;
     return parse_internet(url, from(text, end + 1));
 }
 
-weft_status weft__url_parse(weft__url *url, weft_string text, weft__problem *problem)
+static weft_status parse(weft__url *url, weft_string text, const schemes *schemes, weft__problem *problem)
 {
     *url = (weft__url){0};
-    const char *fault = parse(url, text);
+    const char *fault = parse_text(url, text, schemes);
     if (!fault) return WEFT_OK;
     *url = (weft__url){0};
     weft__problem_set(problem, 0, "%s", fault);
     return WEFT_EURL;
+}
+
+weft_status weft__url_parse(weft__url *url, weft_string text, weft__problem *problem)
+{
+    return parse(url, text, &web_socket_schemes, problem);
+}
+
+weft_status weft__url_parse_http(weft__url *url, weft_string text, weft__problem *problem)
+{
+    return parse(url, text, &http_schemes, problem);
 }
 
 static char hex_value(char digit)

@@ -3,9 +3,9 @@
 
 #include "http/head.h"
 
-/** A WebSocket URL taken apart (RFC 6455 section 3). Views into the text that was parsed. */
+/** A URL taken apart: a WebSocket's (RFC 6455 section 3), or HTTP's. Views into the text that was parsed. */
 typedef struct weft__url {
-    bool secure;          /**< wss */
+    bool secure;          /**< wss or https */
     bool unix_socket;     /**< ws+unix: `host` is the socket's path, `port` is 0 */
     bool host_is_ipv6;    /**< The host stood in brackets, which are left out of `host`. */
     uint16_t port;        /**< 80 or 443 when the URL has none. */
@@ -24,6 +24,10 @@ typedef struct weft__url {
  * Returns WEFT_OK or WEFT_EURL.
  */
 weft_status weft__url_parse(weft__url *url, weft_string text, weft__problem *problem);
+
+/** The same for `http` and `https` (RFC 9110 section 4.2), whose user information is deprecated and refused
+ * as well (section 4.2.4). */
+weft_status weft__url_parse_http(weft__url *url, weft_string text, weft__problem *problem);
 
 /** Copies a part of a parsed URL without its percent-encoding and closes it with a NUL. False when it
  * has a NUL inside, or needs more than `size` bytes. */

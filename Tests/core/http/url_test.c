@@ -103,6 +103,33 @@ static void test_bad_urls_are_refused_with_a_sentence(void **state)
     }
 }
 
+static void test_http_urls_have_schemes_of_their_own(void **state)
+{
+    (void)state;
+    weft__url url;
+    weft__problem problem;
+    assert_int_equal(weft__url_parse_http(&url, weft__string("HTTPS://[::1]/a?b"), &problem), WEFT_OK);
+    assert_true(url.secure && url.host_is_ipv6 && url.port_is_default && !url.unix_socket);
+    assert_int_equal(url.port, 443);
+    assert_int_equal(weft__url_parse_http(&url, weft__string("http://a:8080"), &problem), WEFT_OK);
+    assert_false(url.secure || url.port_is_default);
+    assert_int_equal(url.port, 8080);
+    assert_int_equal(url.path.length, 0);
+    static const char *const cases[][2] = {
+        {"ws://a/", "URL scheme is not http or https"},
+        {"ws+unix:/a", "URL scheme is not http or https"},
+        {"http:a", "URL scheme is not followed by //"},
+        {"a/b", "URL does not begin with http:// or https://"},
+        {"http://me:secret@a/", "user information stands before the host"},
+        {"http://a/#b", "URL has a fragment; write # as %23"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(weft__url_parse_http(&url, weft__string(cases[i][0]), &problem), WEFT_EURL);
+        assert_string_equal(problem.text, cases[i][1]);
+    }
+    assert_int_equal(weft__url_parse(&url, weft__string("http://a/"), &problem), WEFT_EURL);
+}
+
 static void test_a_nul_does_not_end_a_url(void **state)
 {
     (void)state;
@@ -157,6 +184,7 @@ int main(void)
         cmocka_unit_test(test_internet_urls_are_taken_apart),
         cmocka_unit_test(test_unix_urls_name_a_socket_and_perhaps_a_path),
         cmocka_unit_test(test_bad_urls_are_refused_with_a_sentence),
+        cmocka_unit_test(test_http_urls_have_schemes_of_their_own),
         cmocka_unit_test(test_a_nul_does_not_end_a_url),
         cmocka_unit_test(test_no_byte_behind_the_text_is_read),
         cmocka_unit_test(test_percent_encoding_is_taken_away),
