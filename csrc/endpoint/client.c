@@ -19,10 +19,9 @@ void weft_client_release(weft_client *client)
     weft__buffer_clear(&client->request);
     weft__buffer_clear(&client->input);
     weft__proxy_clear(&client->proxy);
-    weft_tls_release(client->tls);
+    weft__destination_clear(&client->server);
     weft__plan_release(client->plan);
     weft__loop_release(client->loop);
-    weft__free(client->url_text);
     weft__free(client->subprotocols);
     weft__free(client);
 }
@@ -147,12 +146,10 @@ static void on_dialled(void *owner, weft__stream *stream, weft_status status, co
 static weft_status start_dialer(weft_client *client)
 {
     weft_loop *loop = client->loop;
-    if (client->url.unix_socket) {
-        return weft__dialer_start_unix(&client->dialer, loop, client->host, on_dialled, client);
-    }
-    const char *host = client->proxy.is_wanted ? client->proxy.host : client->host;
-    uint16_t port = client->proxy.is_wanted ? client->proxy.port : client->url.port;
-    return weft__dialer_start(&client->dialer, loop, host, port, on_dialled, client);
+    const weft__proxy *proxy = &client->proxy;
+    if (!proxy->is_wanted)
+        return weft__destination_dial(&client->server, &client->dialer, loop, on_dialled, client);
+    return weft__dialer_start(&client->dialer, loop, proxy->host, proxy->port, on_dialled, client);
 }
 
 static void begin_attempt(weft_client *client)
@@ -185,7 +182,7 @@ static void time_out(weft_client *client)
     char detail[80];
     bool is_proxys = client->state == WEFT__CLIENT_TUNNELLING;
     bool is_of_tls = weft__client_times_tls(client);
-    uint32_t limit_ms = is_of_tls ? client->tls->handshake_timeout_ms : client->handshake_timeout_ms;
+    uint32_t limit_ms = is_of_tls ? client->server.tls->handshake_timeout_ms : client->handshake_timeout_ms;
     const char *what = is_of_tls ? "TLS handshake was not done" : "connection was not open";
     if (is_proxys) what = "tunnel through the proxy was not open";
     snprintf(detail, sizeof detail, "the %s after %g s", what, (double)limit_ms / 1000);

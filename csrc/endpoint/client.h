@@ -2,6 +2,7 @@
 #define WEFT_ENDPOINT_CLIENT_H
 
 #include "endpoint/connection.h"
+#include "endpoint/destination.h"
 #include "endpoint/proxy.h"
 #include "endpoint/retry.h"
 #include "http/chunked.h"
@@ -11,7 +12,6 @@
 
 enum {
     WEFT__REFUSAL_BODY = 8192, /**< Of a refusal's body this much is kept. */
-    WEFT__MAX_HOST = 255,
 };
 
 /** How far an attempt is. */
@@ -29,13 +29,10 @@ typedef enum weft__client_state {
 struct weft_client {
     /* fixed after connect */
     weft_loop *loop;
-    char *url_text;
-    weft__url url;
+    weft__destination server;
     char *subprotocols;
-    char host[WEFT__MAX_HOST + 1]; /* closed by a NUL; of a unix socket its path, decoded */
     weft_compression compression;
     weft__proxy proxy;
-    weft_tls *tls; /* held; NULL: plain */
     weft__plan *plan;
     void *context;
     void (*on_answer)(void *context, const weft_answer *answer);

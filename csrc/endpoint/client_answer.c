@@ -1,6 +1,8 @@
 /* What a client does with the server's answer to its opening handshake. */
 #include "endpoint/client.h"
 
+#include "http/response.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -71,15 +73,10 @@ void weft__client_finish_refusal(weft_client *client)
     weft__client_fail_with_answer(client, &answer);
 }
 
-static bool has_body(const weft__head *head)
-{
-    return head->status != 101 && head->status != 204 && head->status != 304; /* RFC 9112 section 6.3 */
-}
-
 /* Of the body, as far as it is told; UINT64_MAX: up to the end of TCP, or to the last chunk. */
 static uint64_t announced_length(const weft__head *head)
 {
-    if (!has_body(head)) return 0;
+    if (!weft__response_has_body(head->status)) return 0;
     return head->chunked || head->content_length < 0 ? UINT64_MAX : (uint64_t)head->content_length;
 }
 
@@ -111,7 +108,7 @@ static void take_chunks(weft_client *client, const uint8_t *bytes, size_t length
 
 static void take_body(weft_client *client, const uint8_t *bytes, size_t length)
 {
-    if (client->head.chunked && has_body(&client->head)) {
+    if (client->head.chunked && weft__response_has_body(client->head.status)) {
         take_chunks(client, bytes, length);
     } else {
         keep_body(client, bytes, length);
@@ -159,7 +156,7 @@ static void take_proxys_answer(weft_client *client, weft__head *head)
     weft__head_clear(head);
     weft__buffer_consume(&client->input, client->head_length);
     client->interim_answers = 0;
-    if (client->tls && weft__buffer_length(&client->input)) {
+    if (client->server.tls && weft__buffer_length(&client->input)) {
         weft__client_fail(client, WEFT_EHANDSHAKE, "the proxy sent more than its answer before TLS began");
         return;
     }

@@ -3,14 +3,13 @@
 
 #include "base/allocator.h"
 #include "http/upgrade.h"
-#include "net/unix_socket.h"
 
 #include <string.h>
 
 weft__upgrade_offer weft__client_offer(const weft_client *client)
 {
     return (weft__upgrade_offer){
-        .url = &client->url,
+        .url = &client->server.url,
         .subprotocols = weft__string(client->subprotocols),
         .compression = &client->compression,
     };
@@ -27,50 +26,6 @@ weft_status weft__client_renew_key(weft_client *client)
     memcpy(place, key, WEFT__KEY_LENGTH);
     memcpy(client->key, key, sizeof key);
     return WEFT_OK;
-}
-
-static weft_status take_host(weft_client *client, weft__problem *problem)
-{
-    weft__problem_set(problem, 0, "the host name is longer than %d characters", WEFT__MAX_HOST);
-    if (client->url.host.length > WEFT__MAX_HOST) return WEFT_EURL;
-    memcpy(client->host, client->url.host.bytes, client->url.host.length);
-    return WEFT_OK;
-}
-
-static weft_status take_path(weft_client *client, weft__problem *problem)
-{
-    size_t most = weft__unix_path_max();
-    weft__problem_set(problem, 0, "the path of the unix socket has a NUL, or more than %zu bytes", most);
-    return weft__url_decode(client->host, most + 1, client->url.host) ? WEFT_OK : WEFT_EURL;
-}
-
-static weft_status take_url(weft_client *client, weft_string text, weft__problem *problem)
-{
-    weft__problem_set(problem, 0, "%s", weft_status_text(WEFT_ENOMEM));
-    client->url_text = weft__alloc(text.length + 1);
-    if (!client->url_text) return WEFT_ENOMEM;
-    if (text.length) memcpy(client->url_text, text.bytes, text.length);
-    client->url_text[text.length] = '\0';
-    weft_status status = weft__url_parse(&client->url, (weft_string){client->url_text, text.length}, problem);
-    if (status != WEFT_OK) return status;
-
-    return client->url.unix_socket ? take_path(client, problem) : take_host(client, problem);
-}
-
-static weft_status take_tls(weft_client *client, weft_tls *given, weft__problem *problem)
-{
-    if (given && given->is_server) {
-        weft__problem_set(problem, 0, "tls is a server's");
-        return WEFT_EINVAL;
-    }
-    if (!client->url.secure) return WEFT_OK;
-    if (given) {
-        client->tls = weft_tls_retain(given);
-        return WEFT_OK;
-    }
-    weft_tls_config config;
-    weft_tls_config_init(&config);
-    return weft_tls_open_client(&client->tls, &config, problem->text, sizeof problem->text);
 }
 
 static weft_status take_subprotocols(weft_client *client, weft_string list, weft__problem *problem)
@@ -123,14 +78,15 @@ static weft_status take_service(weft_client *client, const weft_client_config *c
 weft_status weft__client_take_config(weft_client *client, const weft_client_config *config,
                                      weft__problem *problem)
 {
-    weft_status status = take_url(client, config->url, problem);
-    if (status == WEFT_OK) status = take_tls(client, config->tls, problem);
+    weft_status status =
+        weft__destination_init(&client->server, config->url, weft__url_parse, config->tls, problem);
     if (status == WEFT_OK) status = take_subprotocols(client, config->subprotocols, problem);
     if (status == WEFT_OK)
         status = weft__compression_take(&client->compression, config->compression, WEFT_CLIENT, problem);
     if (status == WEFT_OK) status = write_request(client, config, problem);
     if (status == WEFT_OK) status = take_retry(client, config->retry, problem);
-    if (status == WEFT_OK) status = weft__proxy_init(&client->proxy, config->proxy, &client->url, problem);
+    if (status == WEFT_OK)
+        status = weft__proxy_init(&client->proxy, config->proxy, &client->server.url, problem);
     if (status == WEFT_OK) status = take_service(client, config, problem);
     if (status == WEFT_ENOMEM) weft__problem_set(problem, 0, "%s", weft_status_text(status));
     return status;

@@ -4,7 +4,7 @@
 /* The handshake's own limit, where it ends before that of the attempt. */
 static void limit_securing(weft_client *client)
 {
-    uint32_t limit_ms = client->tls->handshake_timeout_ms;
+    uint32_t limit_ms = client->server.tls->handshake_timeout_ms;
     uint64_t now = weft__loop_now(client->loop);
     client->attempt_due_ms = weft__timer_is_running(&client->timer) ? client->timer.due_ms : UINT64_MAX;
     if (limit_ms && now + limit_ms < client->attempt_due_ms)
@@ -13,10 +13,11 @@ static void limit_securing(weft_client *client)
 
 weft_status weft__client_reach_server(weft_client *client)
 {
-    if (!client->tls) return weft__client_send_request(client);
+    if (!client->server.tls) return weft__client_send_request(client);
     client->state = WEFT__CLIENT_SECURING;
     limit_securing(client);
-    return weft__stream_secure(client->stream, client->tls, client->host, client->url.port);
+    return weft__stream_secure(client->stream, client->server.tls, client->server.host,
+                               client->server.url.port);
 }
 
 void weft__client_secured(weft_client *client)

@@ -52,7 +52,7 @@ static void test_settings_that_cannot_be_are_refused_at_once(void **state)
 static void test_a_new_key_takes_the_place_of_the_old_one(void **state)
 {
     (void)state;
-    weft_client client = {.url.host = {"localhost", 9}, .url.port = 80, .url.port_is_default = true};
+    weft_client client = {.server.url = {.host = {"localhost", 9}, .port = 80, .port_is_default = true}};
     weft__upgrade_offer offer = weft__client_offer(&client);
     assert_int_equal(weft__upgrade_make_key(client.key), WEFT_OK);
     assert_int_equal(weft__upgrade_write_request(&client.request, &offer, client.key), WEFT_OK);
