@@ -11,13 +11,15 @@ extern "C" {
 /** The way to one open connection to a server, in one attempt or several. */
 typedef struct weft_client weft_client;
 
-/** The HTTP answer of the server, or of a proxy that refuses, to the opening handshake. Views are borrowed
- * until the callback returns. */
+/** An HTTP answer: of the server, or of a proxy that refuses, to the opening handshake, or to a
+ * weft_exchange. Views are borrowed until the callback returns. */
 typedef struct weft_answer {
-    uint16_t status;          /**< 101, or the refusal's. */
+    uint16_t status;          /**< 101, or the refusal's; of an exchange any other than 1xx. */
     const weft_field *fields; /**< In order. */
     size_t field_count;       /**< Of `fields`. */
-    weft_string body; /**< Of a refusal: what came of it, at most 8 KiB, without its chunked coding. */
+    /** Without its chunked coding. Of a refusal: what came of it, at most 8 KiB. Of an exchange: all of it.
+     */
+    weft_string body;
 } weft_answer;
 
 /**

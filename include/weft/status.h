@@ -20,9 +20,9 @@ typedef enum weft_status {
     WEFT_ECONTINUATION = -5, /**< A continuation without a start, or a start inside a message: 1002. */
     WEFT_ECONTROL = -6,      /**< A control frame over 125 bytes: 1002 when received, refused when sent. */
     WEFT_EPAYLOAD = -7,      /**< Text is not UTF-8, or compressed data is damaged: close code 1007. */
-    WEFT_ETOOBIG = -8,       /**< A frame or a message is over its limit: close code 1009. */
+    WEFT_ETOOBIG = -8,       /**< Over a limit: a frame or a message (close code 1009), or a body. */
     WEFT_EBACKPRESSURE = -9, /**< The send queue is full; nothing of the message was queued. */
-    WEFT_EURL = -10,         /**< Not a usable WebSocket URL. */
+    WEFT_EURL = -10,         /**< Not a usable URL of a WebSocket or, for an exchange, of HTTP. */
     WEFT_EHANDSHAKE = -11,   /**< The upgrade was refused, or its answer breaks RFC 6455 section 4. */
     WEFT_ETIMEDOUT = -12,    /**< A deadline passed. */
     WEFT_EREFUSED = -13,     /**< Nobody listens at the address. */

@@ -7,6 +7,7 @@
 #include "weft/client.h"
 #include "weft/compression.h"
 #include "weft/connection.h"
+#include "weft/exchange.h"
 #include "weft/frame.h"
 #include "weft/handshake.h"
 #include "weft/listener.h"
