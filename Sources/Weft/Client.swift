@@ -27,22 +27,24 @@ public final class Client: WebSocketClient {
     ///     socket, whose path is percent-decoded.
     ///   - configuration: Read once, here.
     /// - Throws: ``WebSocketError`` `.invalidURL`, `.invalidConfiguration`, `.nameResolution`,
-    ///   `.connectionRefused`, `.invalidHandshake` (with the server's answer, if there is one),
+    ///   `.connectionRefused`, `.auth`, `.invalidHandshake` (with the server's answer, if there is one),
     ///   `.handshakeTimedOut`, `.connectionLost`; `CancellationError`.
     public init(_ url: String, configuration: ClientConfiguration = .init()) async throws {
         let eventLoop = try (configuration.eventLoops ?? .shared).next()
         try configuration.check()
         let handler = configuration.pingPongHandler
-        let pings = handler.map { _ in EventQueue() }
-        let sink = ReaderSink(pings: pings, makeCaller: configuration.makeCaller)
-        inbox = sink.inbox
-        readTimeout = configuration.readTimeout
-        isHeldBack = { [inbox] in inbox.isPaused || pings?.isPaused == true }
         let answer: PingAnswer = handler == nil ? .library : .sink
-        let dialled = try await Dial.open(url, configuration, eventLoop, sink, pings: answer)
+        let (dialled, kept) = try await Dial.connect(url, configuration, eventLoop, pings: answer) {
+            let pings = handler.map { _ in EventQueue() }
+            let sink = ReaderSink(pings: pings, makeCaller: configuration.makeCaller)
+            return (sink, (inbox: sink.inbox, pings: pings))
+        }
         caller = dialled.caller
         httpResponse = dialled.httpResponse
-        guard let handler, let pings else { return }
+        inbox = kept.inbox
+        readTimeout = configuration.readTimeout
+        isHeldBack = { kept.inbox.isPaused || kept.pings?.isPaused == true }
+        guard let handler, let pings = kept.pings else { return }
         let run = ServiceRun(service: PingPongOnly(handler: handler), queue: pings, isHeldBack: isHeldBack)
         Task(executorPreference: eventLoop) { await run.run() }
     }

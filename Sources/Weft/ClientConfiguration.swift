@@ -12,6 +12,9 @@ public struct ClientConfiguration: ConnectionConfiguration, Sendable {
     /// oldest (RFC 6265 §5.4). A name or value with a control character or a semicolon is an error and nothing is
     /// sent, as is a `Cookie` field in ``customHeaders`` beside them. Default none.
     public var cookies: [Cookie] = []
+    /// Gives the request its `Authorization` field, anew for each attempt to connect; one in ``customHeaders``
+    /// beside it is an error. Default none.
+    public var auth: (any ClientAuthentication)?
     /// How long a read of a ``Client`` waits for a message before it throws `.readTimedOut`; more than zero; nil,
     /// the default, is as long as it takes. The connection stays as it is and no message is lost.
     public var readTimeout: Duration?
@@ -22,7 +25,7 @@ public struct ClientConfiguration: ConnectionConfiguration, Sendable {
     /// Is told of pings and pongs instead of the library, which otherwise answers pings. ``Client`` only: the
     /// service of an ``AsyncClient`` is told of them anyway.
     public var pingPongHandler: (any PingPongService)?
-    /// For name, TCP, proxy, TLS and upgrade of one attempt; negative means the default, 300 s. Zero is no limit.
+    /// For ``auth``, name, TCP, proxy, TLS and upgrade of one attempt; negative means the default, 300 s. Zero is no limit.
     public var handShakeTimeout: Duration = defaultHandShakeTimeout
     public var limits = ConnectionLimits()
     /// Offers permessage-deflate (RFC 7692). Default true.
@@ -85,6 +88,9 @@ extension ClientConfiguration {
         let (own, cookies) = (customHeaders[.cookie], try cookieHeader(for: url))
         let isOneSource = own == nil || cookies == nil
         try ConnectionLimits.check("cookies", isOneSource, "customHeaders has a Cookie field already")
+        let isOneAuthorization = auth == nil || customHeaders[.authorization] == nil
+        try ConnectionLimits.check(
+            "auth", isOneAuthorization, "customHeaders has an Authorization field already")
         guard let value = own ?? cookies else { return customHeaders }
         var headers = customHeaders
         headers[.cookie] = nil

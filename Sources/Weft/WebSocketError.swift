@@ -58,6 +58,10 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
         /// TLS failed: a file of ``ListenerConfiguration/secureSocket`` or ``ClientConfiguration/secureSocket``, the
         /// peer's certificate, the handshake or a record.
         public static let ssl = Code("ssl")
+        /// A client cannot say who it is: what ``Credentials``, a ``BearerToken`` or a ``JWTIssuer`` was made of, or
+        /// what ``ClientConfiguration/auth`` did when it was asked. A server that does not like what it was told
+        /// is `.invalidHandshake` instead.
+        public static let auth = Code("auth")
         /// The next message is of the other kind; it waits for the right read.
         public static let unexpectedMessageType = Code("unexpectedMessageType")
         /// The send queue is full; nothing of the message was sent.

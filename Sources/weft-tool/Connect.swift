@@ -44,6 +44,12 @@ struct Connect: AsyncParsableCommand {
     @Option(help: "What the proxy is told, as in user:password.")
     var proxyUser: String?
 
+    @Option(help: "Say who you are, as in name:password; WEFT_USER does so off the command line.")
+    var user: String?
+
+    @Option(help: "Show a bearer token; WEFT_BEARER does so off the command line.")
+    var bearer: String?
+
     @Option(name: .customLong("ca"), help: "Trust servers of these authorities alone, a PEM file.")
     var authorities: String?
 
@@ -59,6 +65,9 @@ struct Connect: AsyncParsableCommand {
     func validate() throws {
         guard (certificate == nil) == (key == nil) else {
             throw ValidationError("--cert and --key go together")
+        }
+        guard user == nil || bearer == nil else {
+            throw ValidationError("--user and --bearer exclude each other")
         }
         guard proxy != nil || proxyUser == nil else { throw ValidationError("--proxy-user needs --proxy") }
         guard (0...86400).contains(linger) else { throw ValidationError("--linger is not in 0 to 86400") }
@@ -86,6 +95,7 @@ struct Connect: AsyncParsableCommand {
         configuration.webSocketCompressionEnabled = !noCompression
         configuration.proxy = try proxy.map(parseProxy)
         configuration.secureSocket = secureSocket
+        configuration.auth = try auth()
         for header in headers {
             let parts = header.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2, let name = HTTPField.Name(String(parts[0])) else {
@@ -105,6 +115,21 @@ struct Connect: AsyncParsableCommand {
         }
         secureSocket.enable = !insecure
         return secureSocket
+    }
+
+    /// From the options; without them from the environment.
+    private func auth() throws -> (any ClientAuthentication)? {
+        let environment = user == nil && bearer == nil ? ProcessInfo.processInfo.environment : [:]
+        let token = bearer ?? environment["WEFT_BEARER"]
+        guard let words = user ?? environment["WEFT_USER"] else {
+            return try token.map { try BearerToken($0) }
+        }
+        if token != nil { throw Failure(description: "WEFT_USER and WEFT_BEARER exclude each other") }
+        guard let colon = words.firstIndex(of: ":") else {
+            throw Failure(description: "the user is not of the form name:password")
+        }
+        return try Credentials(
+            username: String(words[..<colon]), password: String(words[words.index(after: colon)...]))
     }
 
     private func parseProxy(_ address: String) throws -> Proxy {

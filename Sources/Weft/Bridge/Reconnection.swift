@@ -29,22 +29,27 @@ struct Dialler: Sendable {
         }
         switch audience {
         case .service(let service):
-            let sink = TaskSink(makeCaller: makeCaller)
-            let queue = sink.queue
-            let dialled = try await Dial.open(url, configuration, eventLoop, sink, pings: .sink)
+            let (dialled, queue) = try await Dial.connect(url, configuration, eventLoop, pings: .sink) {
+                let sink = TaskSink(makeCaller: makeCaller)
+                return (sink, sink.queue)
+            }
             Task(executorPreference: eventLoop) {
                 await ServiceRun(service: service, queue: queue).run()
                 reconnection?.ended(dialled.caller)
             }
             return dialled
         case .inlineService(let service):
-            let sink = InlineSink(service: service, makeCaller: makeCaller)
-            sink.atEnd = reconnection.map { $0.ended }
-            return try await Dial.open(url, configuration, eventLoop, sink, pings: .sink)
+            return try await Dial.connect(url, configuration, eventLoop, pings: .sink) {
+                let sink = InlineSink(service: service, makeCaller: makeCaller)
+                sink.atEnd = reconnection.map { $0.ended }
+                return (sink, ())
+            }.0
         case .nobody:
-            let sink = ConnectionSink(makeCaller: makeCaller)
-            sink.atEnd = reconnection.map { $0.ended }
-            return try await Dial.open(url, configuration, eventLoop, sink, pings: .library)
+            return try await Dial.connect(url, configuration, eventLoop, pings: .library) {
+                let sink = ConnectionSink(makeCaller: makeCaller)
+                sink.atEnd = reconnection.map { $0.ended }
+                return (sink, ())
+            }.0
         }
     }
 
@@ -156,7 +161,7 @@ extension Ending {
 
 extension RetryConfiguration {
     /// The back-off before attempt number `count`, from 1.
-    fileprivate func longestWait(_ count: Int) -> Duration {
+    func longestWait(_ count: Int) -> Duration {
         let limit = min(maxWaitInterval, .seconds(1 << 30))  // beyond, a product could overflow
         var wait = min(interval, limit)
         for _ in 1..<count where wait < limit { wait = wait * backOffFactor }

@@ -33,7 +33,7 @@ final class TLSSettingsStore: Sendable, Hashable {
 }
 
 /// Texts that end with a NUL, for as long as this object lives.
-private final class CTexts {
+final class CTexts {
     private var texts: [UnsafeMutablePointer<CChar>] = []
 
     /// Nil for nil. Throws for a text with a NUL of its own.
