@@ -75,14 +75,14 @@ static inline void discard(paper *paper)
 
 /* The folder of this run, and the paths in it, which stay valid. */
 static char folder[64];
-static char paths[64][96];
+static char *paths[64];
 
 static inline const char *path_of(const char *name)
 {
-    char path[sizeof paths[0]];
+    char path[96];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        if (!paths[i][0]) memcpy(paths[i], path, sizeof path);
+        if (!paths[i]) paths[i] = strdup(path);
         if (strcmp(paths[i], path) == 0) return paths[i];
     }
     fail_msg("too many paths");
@@ -152,6 +152,10 @@ static inline int open_folder(void **state)
 static inline int remove_folder(void **state)
 {
     (void)state;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        free(paths[i]);
+        paths[i] = NULL;
+    }
     char command[128];
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     return system(command);
