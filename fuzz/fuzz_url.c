@@ -5,13 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static weft__buffer write_back(const weft__url *url)
+typedef weft_status (*parser)(weft__url *url, weft_string text, weft__problem *problem);
+
+static weft__buffer write_back(const weft__url *url, const char *plain, const char *secure)
 {
     char port[16];
     weft__buffer out = {0};
     weft__writer writer = weft__writer_begin(&out);
     snprintf(port, sizeof port, ":%u", url->port);
-    weft__writer_text(&writer, url->unix_socket ? "ws+unix:" : url->secure ? "wss://" : "ws://");
+    weft__writer_text(&writer, url->unix_socket ? "ws+unix:" : url->secure ? secure : plain);
     weft__writer_text(&writer, url->host_is_ipv6 ? "[" : "");
     weft__writer_string(&writer, url->host);
     weft__writer_text(&writer, url->host_is_ipv6 ? "]" : "");
@@ -23,18 +25,25 @@ static weft__buffer write_back(const weft__url *url)
     return out;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check(weft_string given, parser parse, const char *plain, const char *secure)
 {
     weft__url url, again;
     weft__problem problem;
-    if (weft__url_parse(&url, (weft_string){(const char *)data, size}, &problem) != WEFT_OK) return 0;
-    weft__buffer out = write_back(&url);
+    if (parse(&url, given, &problem) != WEFT_OK) return;
+    weft__buffer out = write_back(&url, plain, secure);
     weft_string text = {(const char *)weft__buffer_front(&out), weft__buffer_length(&out)};
-    if (weft__url_parse(&again, text, &problem) != WEFT_OK) abort();
+    if (parse(&again, text, &problem) != WEFT_OK) abort();
     if (again.secure != url.secure || again.unix_socket != url.unix_socket || again.port != url.port) abort();
     if (again.port_is_default != url.port_is_default || again.host_is_ipv6 != url.host_is_ipv6) abort();
     if (!weft__string_is_same(again.host, url.host) || !weft__string_is_same(again.path, url.path)) abort();
     if (again.has_query != url.has_query || !weft__string_is_same(again.query, url.query)) abort();
     weft__buffer_clear(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const weft_string given = {(const char *)data, size};
+    check(given, weft__url_parse, "ws://", "wss://");
+    check(given, weft__url_parse_http, "http://", "https://");
     return 0;
 }
