@@ -24,8 +24,10 @@ static void retain(weft_exchange *exchange)
 
 /* -- the ends ---------------------------------------------------------------------------------- */
 
+/* Behind a request TLS is ended in good order, whatever came of it (RFC 9112 section 9.8). */
 static void leave_loop(weft_exchange *exchange)
 {
+    if (exchange->state == WEFT__EXCHANGE_AWAITING) weft__stream_shut_down(exchange->stream);
     exchange->state = WEFT__EXCHANGE_DONE;
     weft__timer_stop(&exchange->timer);
     weft__timer_stop(&exchange->tls_timer);

@@ -63,6 +63,7 @@ static void expect_answer(answerer answerer, const char *said, const char *metho
     assert_string_equal(world.detail, "");
     assert_int_equal(world.answer_status, http_status);
     assert_string_equal(world.body, body);
+    assert_int_equal(answerer.was_told_the_end, answerer.papers != NULL);
     world_clear(&world);
 }
 

@@ -8,6 +8,7 @@
 #include "tls/authority.h"
 
 #include <semaphore.h>
+#include <signal.h>
 
 /* What a server does behind its answer. */
 typedef enum conduct {
@@ -29,7 +30,8 @@ typedef struct answerer {
 
     char request[4096];
     size_t request_length;
-    sem_t is_reached; /* posted when it has done all but the end */
+    bool was_told_the_end; /* by TLS's close_notify */
+    sem_t is_reached;      /* posted when it has done all but the end */
     pthread_t thread;
     SSL_CTX *tls;
     int peer;
@@ -92,14 +94,19 @@ static inline bool answerer_begin(answerer *answerer)
 static inline void answerer_await_end(answerer *answerer)
 {
     char bytes[4096];
-    while (peer_is_readable(answerer->peer, PEER_DEADLINE_MS) &&
-           recv(answerer->peer, bytes, sizeof bytes, 0) > 0)
+    while (answerer_read(answerer, bytes, sizeof bytes) > 0)
         ;
+    answerer->was_told_the_end =
+        answerer->session && SSL_get_shutdown(answerer->session) & SSL_RECEIVED_SHUTDOWN;
 }
 
 static inline void *answerer_run(void *argument)
 {
     answerer *answerer = argument;
+    sigset_t pipe_signal; /* OpenSSL's writes raise it */
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_signal, NULL);
     bool has_begun = answerer_begin(answerer);
     bool answers = has_begun && !answerer->is_deaf && answerer_hear(answerer) && answerer->said;
     if (answers) answerer_write(answerer, answerer->said, answerer->said_length);
