@@ -82,6 +82,37 @@ struct HTTPExchangeTests {
         await #expect(throws: CancellationError.self) { try await second.value }
     }
 
+    @Test("Over TLS the server's certificate is checked as a client's settings have it")
+    func secure() async throws {
+        let files = try KeyFiles()
+        let key = try files.makeKey("key.pem", "ec_paramgen_curve:P-256")
+        _ = try files.makeStore("store", of: key, alias: "x", password: "secret")
+        let certificate = files.path("store.pem")  // of "test", which signs itself
+        var configuration = ListenerConfiguration.local
+        configuration.secureSocket = ListenerSecureSocket(
+            key: .certificate(certFile: certificate, keyFile: key))
+        let attach: (Listener) throws -> Void = { listener in
+            try listener.attach(at: "/") { _ in HTTPServiceResponse(text: "hello") }
+        }
+        try await withListener(configuration, attach: attach) { listener in
+            let place = "https://127.0.0.1:\(listener.port)"
+            var request = HTTPExchangeRequest(url: place + "/?secret")
+            let stranger = try await failure(WebSocketError.self) { _ = try await perform(request) }
+            #expect(stranger.code == .ssl)
+            #expect(
+                stranger.message.hasPrefix(
+                    place + ": the certificate of 127.0.0.1:\(listener.port) is refused"))
+            request.secureSocket = ClientSecureSocket(cert: .file(certificate))
+            let otherName = try await failure(WebSocketError.self) { _ = try await perform(request) }
+            #expect(otherName.code == .ssl)
+            request.secureSocket?.verifyHostName = false
+            #expect(String(decoding: try await perform(request).1, as: UTF8.self) == "hello")
+            request.secureSocket?.cert = .file(files.path("missing"))
+            let missing = try await failure(WebSocketError.self) { _ = try await perform(request) }
+            #expect(missing.message.contains("missing"))
+        }
+    }
+
     @Test("What cannot be asked is refused at once")
     func refusal() async throws {
         var request = HTTPExchangeRequest(url: "http://me:secret@host/")

@@ -9,8 +9,8 @@ struct HTTPExchangeRequest: Sendable {
     /// `Content-Length` and `Connection` are the core's.
     var headers = HTTPFields()
     var body: [UInt8] = []
-    /// For `https`; nil trusts what the system trusts.
-    var tls: TLSSettings?
+    /// For `https`; nil trusts what the system trusts. Its warnings are for the caller to log.
+    var secureSocket: ClientSecureSocket?
     /// The longest body of an answer, in bytes; nil is the core's 1 MiB.
     var maxBodySize: Int?
     /// For the whole exchange; nil is the core's 30 s, zero or less waits for ever.
@@ -54,7 +54,6 @@ final class HTTPExchange: Sendable {
         var config = weft_exchange_config()
         weft_exchange_config_init(&config)
         config.loop = eventLoop.pointer
-        config.tls = request.tls?.pointer
         if let size = request.maxBodySize { config.max_body_size = UInt64(clamping: size) }
         if let timeout = request.timeout { config.timeout_ms = timeout.coreMilliseconds }
         config.on_answer = { context, answer in
@@ -121,10 +120,19 @@ extension HTTPExchangeRequest {
         var config = given
         var exchange: OpaquePointer?
         var detail = Detail()
+        let tls = try settings()
+        config.tls = tls?.pointer
         try detail.fill { text, size in
             lendTexts(&config) { config in weft_exchange_start(&exchange, &config, text, size) }
         }
         return CoreHandle(pointer: exchange!)
+    }
+
+    /// What an `https` URL needs; what was given is checked in any case.
+    private func settings() throws(WebSocketError) -> TLSSettings? {
+        let isSecure = url.prefix(6).lowercased() == "https:"
+        guard let secureSocket else { return isSecure ? try TLSSettingsStore.ofDefaults.settings() : nil }
+        return try secureSocket.settings()
     }
 
     private func lendTexts<Result>(
