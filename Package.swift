@@ -59,6 +59,9 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "weft-interop-client", dependencies: ["Weft"], path: "Tests/interop/client",
+            swiftSettings: swiftSettings),
         .testTarget(
             name: "WeftTests",
             dependencies: [
