@@ -39,7 +39,7 @@ final class KeyFiles: Sendable {
         return path(name)
     }
 
-    private func openssl(_ words: [String]) throws {
+    func openssl(_ words: [String]) throws {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["openssl"] + words
