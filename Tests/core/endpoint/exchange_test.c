@@ -279,18 +279,20 @@ static void test_a_certificate_of_a_stranger_is_refused(void **state)
     world_end(&server);
 }
 
-static void expect_timeout(answerer answerer, const char *said, uint32_t tls_limit_ms, const char *within)
+static void expect_timeout(answerer answerer, const char *said, uint32_t limit_ms, uint32_t tls_limit_ms,
+                           const char *within)
 {
     world world;
     answerer_start(&answerer, said);
     world_init_client(&world);
     weft_tls_config settings;
     weft_tls_config_init(&settings);
-    if (tls_limit_ms) settings.handshake_timeout_ms = tls_limit_ms;
+    settings.handshake_timeout_ms = tls_limit_ms;
+    settings.trust_file = all.root_file;
     weft_tls *tls = open_settings(&settings, false);
     weft_exchange_config config = asking(&world, url_of(&answerer));
     config.tls = tls;
-    config.timeout_ms = tls_limit_ms ? 0 : 50;
+    config.timeout_ms = limit_ms;
     weft_exchange_release(start_exchange(&config));
     world_await(&world, FAILURE, 1);
     assert_int_equal(world.error, WEFT_ETIMEDOUT);
@@ -306,10 +308,13 @@ static void test_no_server_holds_an_exchange_for_ever(void **state)
     (void)state;
     const char *const late = ": the answer was not whole after 0.05 s";
     const answerer waits = {.conduct = WAITS}, deaf = {.conduct = WAITS, .is_deaf = true};
-    expect_timeout(waits, NULL, 0, late);
-    expect_timeout(waits, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngon", 0, late);
-    expect_timeout(deaf, NULL, 0, late);
-    expect_timeout(deaf, NULL, 50, ": the TLS handshake was not done after 0.05 s");
+    expect_timeout(waits, NULL, 50, 0, late);
+    expect_timeout(waits, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngon", 50, 0, late);
+    expect_timeout(deaf, NULL, 50, 60000, late);
+    expect_timeout(deaf, NULL, 0, 50, ": the TLS handshake was not done after 0.05 s");
+    /* Behind the handshake its limit is over. */
+    expect_timeout((answerer){.conduct = WAITS, .papers = &all}, NULL, 1500, 1000,
+                   ": the answer was not whole after 1.5 s");
 }
 
 /* -- giving up ------------------------------------------------------------------------------------- */
