@@ -3,7 +3,8 @@
 /// Tried again is what may pass: the name has no address, nobody listens, the network is out of reach, the
 /// connection is lost or not open within ``ClientConfiguration/handShakeTimeout``, or the server answers 408,
 /// 425, 429 or 503. A `Retry-After` in seconds is then the shortest wait, up to ``maxWaitInterval``. Every other
-/// answer, a bad URL and a bad configuration are final.
+/// answer, a bad URL and a bad configuration are final. So is a failure of ``ClientConfiguration/auth``, unless the
+/// error below it is one of these.
 ///
 /// The wait is any time up to the interval, at random, so that the clients of a server that was away do not
 /// all come back at once.
