@@ -121,7 +121,7 @@ struct Serve: AsyncParsableCommand {
         if contextTakeover { configuration.compression.memory = .dedicated }
         configuration.requestLimits.maxEntityBodySize = 1 << 20
         configuration.logger = Logger(label: "weft") { StreamLogHandler.standardError(label: $0) }
-        configuration.logger?.logLevel = quiet ? .warning : .notice
+        configuration.logger?.logLevel = quiet ? .warning : .info
         configuration.secureSocket = secureSocket
         let listener =
             if let unix {

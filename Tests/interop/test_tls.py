@@ -1,0 +1,278 @@
+"""TLS between ours and OpenSSL's, Python's and curl's: who is trusted, what is refused, and how it ends."""
+
+import contextlib
+import socket
+import ssl
+import subprocess
+import threading
+
+import pytest
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.sync.client import connect
+from websockets.sync.server import serve as websockets_serve
+
+from authority import Authority
+from programs import WAIT, TOOLS, assert_refused, program, running, weft
+
+NAMES = "DNS:localhost,IP:127.0.0.1"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    made = Authority(tmp_path_factory.mktemp("tls"))
+    made.issue("server", NAMES)
+    made.issue("client", "DNS:client")
+    return made
+
+
+def serving(authority, *options, name="server"):
+    files = ["--tls-cert", authority.path(f"{name}.pem"), "--tls-key", authority.path(f"{name}.key")]
+    return running([program("WEFT_TOOL"), "serve", "--host", "127.0.0.1", "--port", "0", *files, *options], "/ws")
+
+
+@pytest.fixture(params=[(), ("--inline",)], ids=["async", "inline"])
+def server(request, authority):
+    with serving(authority, *request.param) as running_server:
+        yield running_server
+
+
+def trusting(authority, **options):
+    context = ssl.create_default_context(cafile=authority.path("ca.pem"))
+    for name, value in options.items():
+        setattr(context, name, value)
+    return context
+
+
+def url_of(server, host="localhost"):
+    return f"wss://{host}:{server.port}/ws"
+
+
+# -- our server ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_websockets_connects(server, authority, host):
+    with connect(url_of(server, host), ssl=trusting(authority), max_size=None) as client:
+        for text in ("hello", "äß\U0001f600", "x" * 60000):
+            client.send(text)
+            assert client.recv(WAIT) == text
+        client.send(bytes(range(256)) * 200)
+        assert client.recv(WAIT) == bytes(range(256)) * 200
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_both_versions_are_spoken(server, authority, version):
+    context = trusting(authority, minimum_version=version, maximum_version=version)
+    with connect(url_of(server), ssl=context) as client:
+        assert client.socket.version() == version.name.replace("_", ".")
+        assert client.socket.selected_alpn_protocol() in (None, "http/1.1")
+        client.send("hello")
+        assert client.recv(WAIT) == "hello"
+
+
+def s_client(server, authority, *words, stdin=""):
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-servername", "localhost"]
+    return subprocess.run(
+        [*command, "-CAfile", authority.path("ca.pem"), "-verify_return_error", *words],
+        input=stdin, capture_output=True, text=True, timeout=WAIT, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_s_client_resumes_a_session(server, authority, version, tmp_path):
+    session = str(tmp_path / "session")
+    request = "GET / HTTP/1.1\nHost: a\nConnection: close\n\n"
+    first = s_client(server, authority, version, "-sess_out", session, "-crlf", "-ign_eof", stdin=request)
+    assert "New, TLSv1" in first.stdout
+    again = s_client(server, authority, version, "-sess_in", session, "-crlf", "-ign_eof", stdin=request)
+    assert "Reused, TLSv1" in again.stdout
+    assert "HTTP/1.1 200 OK" in again.stdout
+    assert "Verify return code: 0 (ok)" in again.stdout
+
+
+def test_renegotiation_is_refused(server, authority):
+    result = s_client(server, authority, "-tls1_2", stdin="R\n")
+    assert "RENEGOTIATING" in result.stdout + result.stderr
+    assert "no renegotiation" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("version", ["-tls1", "-tls1_1"])
+def test_older_versions_are_refused(server, authority, version):
+    result = s_client(server, authority, version, "-cipher", "ALL:@SECLEVEL=0")
+    assert result.returncode != 0
+    assert "New, TLSv1" not in result.stdout
+
+
+def test_another_protocol_than_http_is_refused(server, authority):
+    assert "no application protocol" in s_client(server, authority, "-alpn", "h2").stderr
+    assert "ALPN protocol: http/1.1" in s_client(server, authority, "-alpn", "h2,http/1.1", stdin="Q\n").stdout
+
+
+def test_curl_gets_the_page(server, authority):
+    command = ["curl", "-sS", "--cacert", authority.path("ca.pem"), f"https://localhost:{server.port}/"]
+    assert "<!DOCTYPE html>" in subprocess.run(command, capture_output=True, text=True, timeout=WAIT, check=True).stdout
+
+
+def test_websocat_connects(server, authority):
+    command = [TOOLS / "websocat", "--insecure", "-1", url_of(server)]
+    result = subprocess.run(command, input="hello\n", capture_output=True, text=True, timeout=WAIT, check=False)
+    assert result.stdout == "hello\n", result.stderr
+
+
+def test_strangers_are_refused_and_the_log_says_why(authority):
+    with serving(authority, "--client-ca", authority.path("ca.pem")) as server:
+        known = trusting(authority)
+        known.load_cert_chain(authority.path("client.pem"), authority.path("client.key"))
+        with connect(url_of(server), ssl=known) as client:
+            with pytest.raises((WebSocketException, OSError)):
+                connect(url_of(server), ssl=trusting(authority))
+            strange = trusting(authority)
+            strange.load_cert_chain(authority.path("stranger.pem"), authority.path("stranger.key"))
+            with pytest.raises((WebSocketException, OSError)):
+                connect(url_of(server), ssl=strange)
+            server.await_error("the peer has shown no certificate")
+            server.await_error("the certificate of the client is refused: self-signed certificate")
+            client.send("still here")
+            assert client.recv(WAIT) == "still here"
+
+
+def test_half_open_handshakes_hold_nobody_up(server, authority):
+    with contextlib.ExitStack() as stack:
+        for _ in range(200):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), WAIT)).send(b"\x16\x03")
+        with connect(url_of(server), ssl=trusting(authority)) as client:
+            client.send("hello")
+            assert client.recv(WAIT) == "hello"
+
+
+@pytest.mark.parametrize("step", [1, 7, 100])
+def test_records_may_be_cut_anywhere(server, authority, step):
+    """A relay hands the client's first bytes on in pieces, in both directions."""
+    with socket.create_server(("127.0.0.1", 0)) as relay:
+
+        def copy(source, target):
+            rest = 3000
+            while data := source.recv(65536):
+                while data:
+                    piece, data = (data[:step], data[step:]) if rest > 0 else (data, b"")
+                    rest -= len(piece)
+                    target.sendall(piece)
+            with contextlib.suppress(OSError):
+                target.shutdown(socket.SHUT_WR)
+
+        def accept():
+            near, _ = relay.accept()
+            far = socket.create_connection(("127.0.0.1", server.port), WAIT)
+            for one in (near, far):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            back = threading.Thread(target=copy, args=(far, near), daemon=True)
+            back.start()
+            copy(near, far)
+            back.join(WAIT)
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        url = f"wss://localhost:{relay.getsockname()[1]}/ws"
+        with connect(url, ssl=trusting(authority)) as client:
+            client.send("hello")
+            assert client.recv(WAIT) == "hello"
+        thread.join(WAIT)
+
+
+# -- our client ----------------------------------------------------------------------------------------
+
+
+def echo(connection):
+    with contextlib.suppress(ConnectionClosed):
+        for message in connection:
+            connection.send(message)
+
+
+@contextlib.contextmanager
+def websockets_server(authority, name="server", handler=echo, **options):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(authority.path(f"{name}.pem"), authority.path(f"{name}.key"))
+    for option, value in options.items():
+        setattr(context, option, value)
+    if options.get("verify_mode"):
+        context.load_verify_locations(authority.path("ca.pem"))
+    with websockets_serve(handler, "127.0.0.1", 0, ssl=context) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server.socket.getsockname()[1]
+        server.shutdown()
+        thread.join(WAIT)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_connect_talks_to_websockets(authority, host):
+    with websockets_server(authority) as port:
+        result = weft("connect", f"wss://{host}:{port}/", "--ca", authority.path("ca.pem"), stdin="hello\n")
+    assert (result.returncode, result.stdout) == (0, "hello\n"), result.stderr
+
+
+def test_connect_shows_its_certificate(authority):
+    shown = []
+
+    def handler(connection):
+        shown.append(connection.socket.getpeercert()["subject"])
+        echo(connection)
+
+    with websockets_server(authority, handler=handler, verify_mode=ssl.CERT_REQUIRED) as port:
+        words = ["connect", f"wss://localhost:{port}/", "--ca", authority.path("ca.pem")]
+        own = ["--cert", authority.path("client.pem"), "--key", authority.path("client.key")]
+        assert weft(*words, *own, stdin="hello\n").stdout == "hello\n"
+        assert shown == [((("commonName", "client"),),)]
+        assert_refused(weft(*words, stdin="hello\n"), "certificate required")
+
+
+@pytest.mark.parametrize(
+    "name, names, by, days, words",
+    [
+        ("expired", NAMES, "ca", -1, ["certificate has expired", "CN=expired"]),
+        ("elsewhere", "DNS:example.org", "ca", 2, ["hostname mismatch"]),
+        ("strange", NAMES, "stranger", 2, ["unable to get local issuer certificate", "issuer CN=stranger"]),
+    ],
+)
+def test_a_bad_certificate_is_named(authority, name, names, by, days, words):
+    authority.issue(name, names, by, days)
+    with websockets_server(authority, name) as port:
+        result = weft("connect", f"wss://localhost:{port}/", "--ca", authority.path("ca.pem"))
+        assert_refused(result, f"localhost:{port} is refused", *words)
+        assert weft("connect", f"wss://localhost:{port}/", "--insecure", stdin="hello\n").stdout == "hello\n"
+
+
+def test_a_strange_authority_is_refused_without_its_file(authority):
+    with websockets_server(authority) as port:
+        assert_refused(weft("connect", f"wss://localhost:{port}/"), "is refused")
+
+
+@pytest.mark.parametrize(
+    "file, words",
+    [("/nowhere.pem", ["/nowhere.pem", "No such file"]), ("/dev/null", ["/dev/null is empty"])],
+)
+def test_files_that_are_not_good_are_named(authority, file, words):
+    assert_refused(weft("connect", "wss://localhost:1/", "--ca", file), *words)
+    serve = weft("serve", "--port", "0", "--tls-cert", file, "--tls-key", authority.path("server.key"))
+    assert_refused(serve, *words)
+
+
+def test_a_cut_connection_is_no_clean_close(authority):
+    """TCP ends behind a message, without TLS's own end and without a close frame."""
+
+    def handler(connection):
+        connection.send("half of what there is to say")
+        socket.socket(fileno=connection.socket.detach()).shutdown(socket.SHUT_RDWR)
+
+    with websockets_server(authority, handler=handler) as port:
+        result = weft("connect", f"wss://localhost:{port}/", "--ca", authority.path("ca.pem"), "--linger", "20")
+    assert result.returncode == 1
+    assert result.stdout == "half of what there is to say\n"
+
+
+def test_plain_and_tls_are_told_apart(server):
+    with socket.create_connection(("127.0.0.1", server.port), WAIT) as peer:
+        peer.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            assert peer.recv(4096)[:1] in (b"\x15", b"")  # an alert of TLS, or the end
+    assert_refused(weft("connect", f"ws://127.0.0.1:{server.port}/ws"))
