@@ -20,6 +20,8 @@ typedef struct options {
     unsigned long threads;
     unsigned long long max_frame_size;
     unsigned long long max_message_size;
+    const char *certificate_file; /* with `key_file`: the server speaks TLS */
+    const char *key_file;
 } options;
 
 static weft_connection_config settings;
@@ -63,7 +65,9 @@ static void on_closed(void *context)
 
 static int usage(void)
 {
-    fputs("usage: weft-c-echo PORT [--threads N] [--max-frame-size B] [--max-message-size B]\n", stderr);
+    fputs("usage: weft-c-echo PORT [--threads N] [--max-frame-size B] [--max-message-size B]\n"
+          "       [--tls-cert FILE --tls-key FILE]\n",
+          stderr);
     return 2;
 }
 
@@ -74,24 +78,52 @@ static bool parse_number(const char *text, unsigned long long most, unsigned lon
     return *text >= '0' && *text <= '9' && *end == '\0' && *out <= most;
 }
 
-static bool parse_options(int count, char **words, options *out)
+static bool parse_option(const char *name, const char *text, options *out)
 {
     unsigned long long value;
-    if (count < 2 || !parse_number(words[1], 65535, &value)) return false;
-    out->port = (unsigned long)value;
-    for (int i = 2; i < count; i += 2) {
-        if (i + 1 >= count || !parse_number(words[i + 1], INT64_MAX, &value)) return false;
-        if (strcmp(words[i], "--threads") == 0 && value >= 1 && value <= 1024) {
-            out->threads = (unsigned long)value;
-        } else if (strcmp(words[i], "--max-frame-size") == 0 && value >= 1) {
-            out->max_frame_size = value;
-        } else if (strcmp(words[i], "--max-message-size") == 0 && value >= 1) {
-            out->max_message_size = value;
-        } else {
-            return false;
-        }
+    if (strcmp(name, "--tls-cert") == 0) {
+        out->certificate_file = text;
+    } else if (strcmp(name, "--tls-key") == 0) {
+        out->key_file = text;
+    } else if (!parse_number(text, INT64_MAX, &value) || value < 1) {
+        return false;
+    } else if (strcmp(name, "--threads") == 0 && value <= 1024) {
+        out->threads = (unsigned long)value;
+    } else if (strcmp(name, "--max-frame-size") == 0) {
+        out->max_frame_size = value;
+    } else if (strcmp(name, "--max-message-size") == 0) {
+        out->max_message_size = value;
+    } else {
+        return false;
     }
     return true;
+}
+
+static bool parse_options(int count, char **words, options *out)
+{
+    unsigned long long port;
+    if (count < 2 || !parse_number(words[1], 65535, &port)) return false;
+    out->port = (unsigned long)port;
+    for (int i = 2; i < count; i += 2) {
+        if (i + 1 >= count || !parse_option(words[i], words[i + 1], out)) return false;
+    }
+    return !out->certificate_file == !out->key_file;
+}
+
+/* Settings of TLS with the certificate, or NULL where none is wanted. False with a sentence. */
+static bool open_tls(weft_tls **out, const options *options, char *detail, size_t size)
+{
+    *out = NULL;
+    if (!options->certificate_file) return true;
+    weft_tls_identity identity;
+    weft_tls_identity_init(&identity);
+    identity.certificate_file = options->certificate_file;
+    identity.key_file = options->key_file;
+    weft_tls_config config;
+    weft_tls_config_init(&config);
+    config.identities = &identity;
+    config.identity_count = 1;
+    return weft_tls_open_server(out, &config, detail, size) == WEFT_OK;
 }
 
 /* Blocks SIGINT and SIGTERM here and, as they inherit it, in every thread; they are waited for below. */
@@ -106,7 +138,7 @@ static void block_stop_signals(sigset_t *signals)
 int main(int count, char **words)
 {
     weft_connection_config_init(&settings);
-    options options = {0, 1, settings.max_frame_size, settings.max_message_size};
+    options options = {0, 1, settings.max_frame_size, settings.max_message_size, NULL, NULL};
     if (!parse_options(count, words, &options)) return usage();
     settings.max_frame_size = options.max_frame_size;
     settings.max_message_size = options.max_message_size;
@@ -122,7 +154,9 @@ int main(int count, char **words)
     config.port = (uint16_t)options.port;
     config.threads = (uint32_t)options.threads;
     config.on_closed = on_closed;
-    if (weft_listener_open(&listener, &config, detail, sizeof detail) != WEFT_OK) {
+    bool works = open_tls(&config.tls, &options, detail, sizeof detail) &&
+                 weft_listener_open(&listener, &config, detail, sizeof detail) == WEFT_OK;
+    if (!works) {
         fprintf(stderr, "weft-c-echo: %s\n", detail);
         return 1;
     }
@@ -131,7 +165,8 @@ int main(int count, char **words)
     route.on_upgrade = accept_upgrade;
     route.origins = WEFT_ORIGIN_ANY;
     weft_listener_attach(listener, "*", &route);
-    printf("weft-c-echo: listening on ws://127.0.0.1:%" PRIu16 "/\n", weft_listener_port(listener));
+    printf("weft-c-echo: listening on %s://127.0.0.1:%" PRIu16 "/\n", config.tls ? "wss" : "ws",
+           weft_listener_port(listener));
     fflush(stdout);
 
     int signal_number;
@@ -140,5 +175,6 @@ int main(int count, char **words)
     weft_listener_stop(listener, STOP_TIMEOUT_MS);
     if (read(stopped_pipe[0], &done, 1) != 1) return 1;
     weft_listener_release(listener);
+    weft_tls_release(config.tls);
     return 0;
 }

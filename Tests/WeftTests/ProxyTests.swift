@@ -53,6 +53,30 @@ struct ProxyTests {
         }
     }
 
+    @Test("secureSocket: through a proxy's tunnel TLS is with the server, by the server's name")
+    func secureTunnel() async throws {
+        let authority = try TestAuthority.shared.get()
+        try await serve(Echo(), on: authority.listener) { listener in
+            let proxy = try RawServer()
+            let relaying = Task {
+                let client = try await proxy.accept()
+                _ = try await client.readHead()
+                let server = try await RawPeer.connect(listener.port)
+                try await client.send("HTTP/1.1 200 Connection established\r\n\r\n")
+                try await relay(client, server)
+            }
+            var configuration = through(proxy.port)
+            configuration.secureSocket = ClientSecureSocket(cert: authority.authorities)
+            let client = try await Client(
+                listener.secureURL(host: "localhost"), configuration: configuration)
+            #expect(client.isSecure)
+            try await client.writeTextMessage("hello")
+            #expect(try await client.readTextMessage() == "hello")
+            try await client.close()
+            try await relaying.value
+        }
+    }
+
     @Test("proxy: Proxy?: what the proxy refuses is invalidHandshake with its answer, said to be the proxy's")
     func refusal() async throws {
         let proxy = try RawServer()

@@ -2,6 +2,7 @@
 
 #include "base/allocator.h"
 
+#include <openssl/crypto.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -328,6 +329,7 @@ static void run(void *context)
 {
     weft_loop *loop = context;
     uv_run(loop->uv, UV_RUN_DEFAULT);
+    OPENSSL_thread_stop(); /* its own end of thread may come behind that of OpenSSL, when the program ends */
     weft__exit_guard_remove(&loop->guarded);
     uv_loop_close(loop->uv);
     weft__loop_release(loop);
