@@ -48,11 +48,24 @@ weft_loop *weft__stream_loop(const weft__stream *stream)
 /* The owner hears of it at the end of the turn, never from within its own call. */
 void weft__stream_break(weft__stream *stream, int error)
 {
-    if (stream->is_broken || stream->is_closed) return;
+    if (stream->is_closed || (stream->is_broken && !stream->is_reading)) return;
+    if (!stream->is_broken || error == WEFT__BROKEN_BY_KIND) stream->break_error = error;
     stream->is_broken = true;
-    stream->break_error = error;
     weft__stream_stop_reading(stream);
     weft__turn_at_end(stream->loop, &stream->flush);
+}
+
+/* A peer that has gone may have said why before: what it sent last is read first, and the end behind it tells
+ * that the stream is broken. */
+static void break_writing(weft__stream *stream, int error)
+{
+    bool has_gone = error == UV_ECONNRESET || error == UV_EPIPE;
+    if (!has_gone || !stream->is_reading) {
+        weft__stream_break(stream, error);
+    } else if (!stream->is_broken) {
+        stream->is_broken = true;
+        stream->break_error = error;
+    }
 }
 
 /* -- reading ----------------------------------------------------------------------------------- */
@@ -86,6 +99,8 @@ static void on_readable(uv_stream_t *handle, ssize_t count, const uv_buf_t *buff
     weft__turn_begin(loop);
     if (count > 0) {
         stream->kind->receive(stream, (uint8_t *)buffer->base, (size_t)count);
+    } else if (stream->is_broken) {
+        weft__stream_stop_reading(stream);
     } else if (error) {
         weft__stream_break(stream, error);
     } else if (count == UV_EOF) {
@@ -99,6 +114,7 @@ static void on_readable(uv_stream_t *handle, ssize_t count, const uv_buf_t *buff
 void weft__stream_tell_end(weft__stream *stream)
 {
     weft__stream_stop_reading(stream);
+    if (stream->is_broken) return; /* which is told at the end of the turn */
     stream->events->on_end(stream->owner, WEFT_OK, "the peer ended the stream");
 }
 
@@ -120,6 +136,7 @@ void weft__stream_stop_reading(weft__stream *stream)
     if (!stream->is_reading) return;
     stream->is_reading = false;
     uv_read_stop(&stream->uv.stream);
+    if (stream->is_broken) weft__turn_at_end(stream->loop, &stream->flush); /* nothing is left to wait for */
 }
 
 /* -- writing ----------------------------------------------------------------------------------- */
@@ -160,7 +177,7 @@ static void on_written(uv_write_t *request, int status)
     weft__free(write);
     stream->writes_waiting--;
     if (!stream->is_closed) {
-        if (status != 0) weft__stream_break(stream, status);
+        if (status != 0) break_writing(stream, status);
         if (stream->output) send_gathered(stream, NULL, 0);
         count_unsent(stream);
         if (!stream->writes_waiting && !stream->is_broken) stream->events->on_drain(stream->owner);
@@ -217,7 +234,7 @@ static weft_status try_write(weft__stream *stream, const weft__span *spans, size
     int written = uv_try_write(&stream->uv.stream, buffers, (unsigned)count);
     if (written == UV_EAGAIN) return WEFT_OK;
     if (written < 0) {
-        weft__stream_break(stream, written);
+        break_writing(stream, written);
         return WEFT_ELOST;
     }
     *taken = (size_t)written;
@@ -254,6 +271,7 @@ weft_status weft__stream_send_raw(weft__stream *stream, const weft__span *spans,
 /* Output that waits behind a write is left alone until that write is done: order and fewer calls. */
 static weft_status send_gathered(weft__stream *stream, const weft__span *spans, size_t count)
 {
+    if (stream->is_broken) return_output(stream);
     if (stream->is_broken || stream->is_closed) return WEFT_ELOST;
     if (stream->writes_waiting) {
         weft__buffer *output = count ? weft__stream_output(stream) : NULL;
@@ -278,7 +296,7 @@ static void flush(weft__turn_end_hook *hook)
         stream->kind_waits = false;
         stream->kind->resume(stream);
     }
-    if (stream->is_closed || !stream->break_error) return;
+    if (stream->is_closed || stream->is_reading || !stream->break_error) return;
     int error = stream->break_error;
     stream->break_error = 0;
     return_output(stream);
@@ -290,8 +308,7 @@ static void flush(weft__turn_end_hook *hook)
 void weft__stream_flush_large(weft__stream *stream)
 {
     bool is_large = stream->output && weft__buffer_length(stream->output) > FLUSH_ABOVE;
-    if (is_large && stream->is_broken) weft__buffer_reset(stream->output); /* the owner will hear of it */
-    if (is_large && !stream->writes_waiting) send_gathered(stream, NULL, 0);
+    if (is_large && (!stream->writes_waiting || stream->is_broken)) send_gathered(stream, NULL, 0);
 }
 
 weft__buffer *weft__stream_output(weft__stream *stream)
@@ -330,13 +347,6 @@ static weft_status plain_send(weft__stream *stream, const weft__span *spans, siz
     return weft__stream_send_raw(stream, spans + joined, count - joined);
 }
 
-static const char *plain_break_text(const weft__stream *stream, weft_status *status)
-{
-    (void)stream;
-    *status = WEFT_ELOST;
-    return weft_status_text(*status);
-}
-
 /* For what a plain stream has no use of. */
 static void do_nothing(weft__stream *stream)
 {
@@ -349,7 +359,6 @@ static const weft__stream_kind plain = {
     .send = plain_send,
     .finish = do_nothing,
     .resume = do_nothing,
-    .break_text = plain_break_text,
     .clear = do_nothing,
 };
 

@@ -21,7 +21,7 @@ typedef struct weft__stream_kind {
     void (*finish)(weft__stream *stream);
     /** The owner reads again, and kind_waits was set; inside a turn, not within a call on the stream. */
     void (*resume)(weft__stream *stream);
-    /** Why the stream is broken, where the kind itself has broken it. */
+    /** Why the stream is broken, where the kind itself has broken it; NULL for a kind that never does. */
     const char *(*break_text)(const weft__stream *stream, weft_status *status);
     /** Gives the kind's own state back. */
     void (*clear)(weft__stream *stream);
@@ -41,7 +41,7 @@ struct weft__stream {
     weft__turn_end_hook flush;
     _Atomic size_t *shared_unsent; /* the owner's copy of the bytes that wait, or NULL */
     uint8_t writes_waiting;        /* uv_write requests under way */
-    bool is_broken : 1;
+    bool is_broken : 1;            /* nothing more is sent; what is still read came before the break */
     bool is_closed : 1;
     bool is_reading : 1;
     bool reads_little : 1;

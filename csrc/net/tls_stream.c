@@ -119,7 +119,7 @@ static void take(weft__stream *stream, const uint8_t *bytes, size_t length, weft
     bool had_closed = engine->peer_has_closed;
     weft__tls_engine_feed(engine, bytes, length);
     if (!engine->is_open && !shake_hands(stream, records)) return;
-    if (!stream->is_reading && !stream->is_broken) {
+    if (!stream->is_reading) {
         hold(stream);
         return;
     }

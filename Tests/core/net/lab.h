@@ -5,6 +5,7 @@
 #include "endpoint/peer.h"
 
 #include "net/acceptor.h"
+#include "net/stream_internal.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -232,6 +233,41 @@ static inline void lab_close(lab *lab)
     gate_clear(&lab->starved);
     gate_clear(&lab->recovered);
     gate_clear(&lab->secured);
+}
+
+/* -- what tests do with the stream ----------------------------------------------------------------- */
+
+static inline uint8_t pattern_at(size_t index)
+{
+    return (uint8_t)(index * 31 + index / 251);
+}
+
+static inline void append(weft__stream *stream, const void *bytes, size_t length)
+{
+    weft__buffer *output = weft__stream_output(stream);
+    assert_non_null(output);
+    assert_int_equal(weft__buffer_append(output, bytes, length, SIZE_MAX), WEFT_OK);
+}
+
+static inline void start_reading(void *context)
+{
+    lab *lab = context;
+    weft__stream_start_reading(lab->stream);
+}
+
+static inline void stop_reading(void *context)
+{
+    lab *lab = context;
+    weft__stream_stop_reading(lab->stream);
+}
+
+static inline void limit_send_buffer(void *context)
+{
+    lab *lab = context;
+    uv_os_fd_t socket;
+    int bytes = 4096;
+    uv_fileno(&lab->stream->uv.handle, &socket);
+    setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 }
 
 #endif

@@ -1,15 +1,8 @@
 #include "net/lab.h"
 
-#include "net/stream_internal.h"
-
 enum {
     LARGE = 3000000
 };
-
-static uint8_t pattern_at(size_t index)
-{
-    return (uint8_t)(index * 31 + index / 251);
-}
 
 /* Reads `length` bytes of the pattern, and sees that none is missing or out of place. */
 static void expect_pattern(int peer, size_t length)
@@ -23,19 +16,6 @@ static void expect_pattern(int peer, size_t length)
             if (bytes[i] != pattern_at(at)) fail_msg("byte %zu is wrong", at);
         }
     }
-}
-
-static void append(weft__stream *stream, const void *bytes, size_t length)
-{
-    weft__buffer *output = weft__stream_output(stream);
-    assert_non_null(output);
-    assert_int_equal(weft__buffer_append(output, bytes, length, SIZE_MAX), WEFT_OK);
-}
-
-static void start_reading(void *context)
-{
-    lab *lab = context;
-    weft__stream_start_reading(lab->stream);
 }
 
 /* -- writing --------------------------------------------------------------------------------------- */
@@ -81,15 +61,6 @@ static void write_pattern(void *context)
         }
         at += length;
     }
-}
-
-static void limit_send_buffer(void *context)
-{
-    lab *lab = context;
-    uv_os_fd_t socket;
-    int bytes = 4096;
-    uv_fileno(&lab->stream->uv.handle, &socket);
-    setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 }
 
 static void note_unsent(void *context)
@@ -286,14 +257,36 @@ static void test_a_reset_behind_the_last_bytes_is_told(void **state)
     assert_int_equal(lab.bytes_read, 10);
 }
 
-/* -- reading --------------------------------------------------------------------------------------- */
-
-static void stop_reading(void *context)
+static void read_and_write(void *context)
 {
     lab *lab = context;
-    weft__stream_stop_reading(lab->stream);
-    weft__stream_stop_reading(lab->stream);
+    weft__span span = {(const uint8_t *)"anyone?", 7};
+    weft__stream_start_reading(lab->stream);
+    assert_int_equal(weft__stream_write(lab->stream, &span, 1), WEFT_ELOST);
+    assert_int_equal(weft__stream_write(lab->stream, &span, 1), WEFT_ELOST);
+    append(lab->stream, "hello?", 6);
 }
+
+/* A write finds out first that the peer has gone; what it said before that explains why. */
+static void test_the_last_bytes_outlive_a_failed_write(void **state)
+{
+    (void)state;
+    lab lab;
+    lab_open(&lab);
+    int peer = lab_connect(&lab, false);
+    peer_say(peer, "last words");
+    peer_reset(peer);
+    on_loop(lab.loop, read_and_write, &lab);
+    gate_await(&lab.ended, 1);
+    assert_int_equal(lab.end, WEFT_ELOST);
+    assert_string_equal(lab.end_detail, "connection reset by peer");
+    assert_memory_equal(lab.first_bytes, "last words", 10);
+    lab_close(&lab);
+    assert_int_equal(lab.bytes_read, 10);
+    assert_int_equal(gate_count(&lab.ended), 1);
+}
+
+/* -- reading --------------------------------------------------------------------------------------- */
 
 static void test_reading_is_off_until_asked_for(void **state)
 {
@@ -364,6 +357,7 @@ int main(void)
         cmocka_unit_test(test_a_shutdown_comes_behind_everything_written),
         cmocka_unit_test(test_a_reset_drops_what_is_unsent),
         cmocka_unit_test(test_a_reset_behind_the_last_bytes_is_told),
+        cmocka_unit_test(test_the_last_bytes_outlive_a_failed_write),
         cmocka_unit_test(test_a_close_tells_nothing_more),
         cmocka_unit_test(test_a_broken_stream_says_so_once),
         cmocka_unit_test(test_reading_is_off_until_asked_for),

@@ -1,32 +1,14 @@
 #include "net/lab.h"
 
-#include "net/stream_internal.h"
 #include "net/tls_stream.h"
-#include "tls/authority.h"
+#include "tls/test_papers.h"
 
 #include <fcntl.h>
 #include <openssl/err.h>
-#include <signal.h>
 
 enum {
     LARGE = 3000000
 };
-
-static papers all;
-
-static int set_up(void **state)
-{
-    signal(SIGPIPE, SIG_IGN); /* of the peer's OpenSSL, which writes without MSG_NOSIGNAL */
-    if (open_folder(state) != 0) return -1;
-    issue_all(&all);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    discard_all(&all);
-    return remove_folder(state);
-}
 
 /* -- OpenSSL as the peer --------------------------------------------------------------------------- */
 
@@ -69,6 +51,14 @@ static void guest_leave(guest *guest)
     SSL_CTX_free(guest->context);
     if (guest->socket >= 0) close(guest->socket);
     guest->socket = -1;
+}
+
+static void send_from(BIO *memory, int socket)
+{
+    char *records;
+    long length = BIO_get_mem_data(memory, &records);
+    peer_send(socket, records, (size_t)length);
+    BIO_reset(memory);
 }
 
 /* -- reading ------------------------------------------------------------------------------------------ */
@@ -119,9 +109,7 @@ static void test_many_records_go_up_together(void **state)
     SSL_set0_wbio(guest.ssl, memory);
     for (int i = 0; i < 100; i++)
         assert_int_equal(SSL_write(guest.ssl, "0123456789", 10), 10);
-    char *records;
-    long length = BIO_get_mem_data(memory, &records);
-    peer_send(guest.socket, records, (size_t)length);
+    send_from(memory, guest.socket);
     await_bytes(&lab, 1000);
     assert_true(gate_count(&lab.read) <= 2); /* one, unless the system cut it */
     guest_leave(&guest);
@@ -152,11 +140,6 @@ static void test_records_cut_anywhere_arrive(void **state)
 }
 
 /* -- writing ------------------------------------------------------------------------------------------ */
-
-static uint8_t pattern_at(size_t index)
-{
-    return (uint8_t)(index * 31 + index / 251);
-}
 
 /* In turn copied, gathered, and both, of lengths around those of records. */
 static void write_pattern(void *context)
@@ -258,18 +241,6 @@ static void test_what_is_written_before_the_handshake_is_never_sent_in_the_clear
 
 /* -- ends --------------------------------------------------------------------------------------------- */
 
-static void stop_reading(void *context)
-{
-    lab *lab = context;
-    weft__stream_stop_reading(lab->stream);
-}
-
-static void start_reading(void *context)
-{
-    lab *lab = context;
-    weft__stream_start_reading(lab->stream);
-}
-
 static void test_close_notify_is_an_orderly_end_told_once(void **state)
 {
     (void)state;
@@ -334,9 +305,7 @@ static void test_an_end_behind_a_pause_is_told_after_it(void **state)
     SSL_set0_wbio(guest.ssl, memory); /* both in one packet */
     assert_int_equal(SSL_write(guest.ssl, "last", 4), 4);
     SSL_shutdown(guest.ssl);
-    char *records;
-    long length = BIO_get_mem_data(memory, &records);
-    peer_send(guest.socket, records, (size_t)length);
+    send_from(memory, guest.socket);
     gate_await(&lab.read, 1);
     assert_int_equal(gate_count(&lab.ended), 0);
     on_loop(lab.loop, start_reading, &lab);
@@ -360,14 +329,6 @@ static void pause_when_secure(void *context)
                                                .on_secure = stop_when_secure};
     lab *lab = context;
     weft__stream_set_owner(lab->stream, &events, lab);
-}
-
-static void send_from(BIO *memory, int socket)
-{
-    char *records;
-    long length = BIO_get_mem_data(memory, &records);
-    peer_send(socket, records, (size_t)length);
-    BIO_reset(memory);
 }
 
 /* The last records of the handshake, the first of the client's own and its end come in one packet. */
@@ -458,13 +419,35 @@ static void test_a_damaged_record_ends_the_stream_behind_the_good_ones(void **st
     lab_close(&lab);
 }
 
-static void limit_send_buffer(void *context)
+static void read_and_write(void *context)
 {
     lab *lab = context;
-    uv_os_fd_t socket;
-    int bytes = 4096;
-    uv_fileno(&lab->stream->uv.handle, &socket);
-    setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    weft__span span = {(const uint8_t *)"anyone?", 7};
+    weft__stream_start_reading(lab->stream);
+    assert_int_equal(weft__stream_write(lab->stream, &span, 1), WEFT_ELOST);
+}
+
+/* A peer that refuses in the midst of what we say resets TCP behind its alert. */
+static void test_an_alert_outlives_a_failed_write(void **state)
+{
+    (void)state;
+    lab lab;
+    lab_open(&lab);
+    guest guest = guest_open(&lab, false);
+    on_loop(lab.loop, stop_reading, &lab);
+    BIO *memory = BIO_new(BIO_s_mem());
+    SSL_set_bio(guest.ssl, memory, memory);
+    BIO_write(memory, "\x17\x03\x03\x00\x11no record of ours", 22);
+    assert_int_equal(SSL_read(guest.ssl, (char[8]){0}, 8), -1); /* and an alert says so */
+    send_from(memory, guest.socket);
+    peer_reset(guest.socket);
+    guest.socket = -1;
+    on_loop(lab.loop, read_and_write, &lab);
+    gate_await(&lab.ended, 1);
+    assert_int_equal(lab.end, WEFT_ETLS);
+    assert_string_equal(lab.end_detail, "TLS failed: the peer sent the alert \"bad record mac\" (20)");
+    guest_leave(&guest);
+    lab_close(&lab);
 }
 
 /* Each asks for an answer, and the peer reads none of them. */
@@ -568,6 +551,7 @@ int main(void)
         cmocka_unit_test(test_a_peer_that_speaks_no_tls_gets_an_alert),
         cmocka_unit_test(test_an_end_during_the_handshake_is_named),
         cmocka_unit_test(test_a_damaged_record_ends_the_stream_behind_the_good_ones),
+        cmocka_unit_test(test_an_alert_outlives_a_failed_write),
         cmocka_unit_test(test_a_flood_of_key_updates_ends_the_stream),
         cmocka_unit_test(test_renegotiation_is_refused),
         cmocka_unit_test(test_the_owner_may_close_inside_any_event),
