@@ -6,16 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const weft__head_limits answer_limits = {
-    .max_uri_length = 8192,
-    .max_header_size = 65536,
-    .max_fields = 256,
-};
-
 static const weft__chunked_limits chunked_limits = {
     .max_body = UINT64_MAX,
-    .max_extensions = 4096,
-    .max_trailers = 8192,
+    .max_extensions = WEFT__CHUNK_EXTENSIONS_MAX,
+    .max_trailers = WEFT__TRAILERS_MAX,
 };
 
 static void fail_plainly(weft_client *client, weft_status status)
@@ -193,8 +187,8 @@ static void read_answer(weft_client *client)
         weft__problem problem;
         const char *bytes = (const char *)weft__buffer_front(&client->input);
         size_t arrived = weft__buffer_length(&client->input);
-        if (!weft__head_is_worth_parsing(bytes, arrived, client->length_parsed, &answer_limits)) return;
-        int64_t length = weft__head_parse_response(&head, bytes, arrived, &answer_limits, &problem);
+        if (!weft__head_is_worth_parsing(bytes, arrived, client->length_parsed, &weft__answer_limits)) return;
+        int64_t length = weft__head_parse_response(&head, bytes, arrived, &weft__answer_limits, &problem);
         client->length_parsed = length == 0 ? arrived : 0;
         if (length == 0) return;
         if (length == WEFT_ENOMEM) {

@@ -4,6 +4,11 @@
 
 #include "http/problem.h"
 
+enum {
+    WEFT__CHUNK_EXTENSIONS_MAX = 4096, /**< Bytes, of an answer. */
+    WEFT__TRAILERS_MAX = 8192,         /**< Bytes, of an answer. */
+};
+
 /** Ceilings of one body. */
 typedef struct weft__chunked_limits {
     uint64_t max_body;       /**< Bytes of all chunks together; beyond: 413. */

@@ -5,6 +5,12 @@
 
 #include <string.h>
 
+const weft__head_limits weft__answer_limits = {
+    .max_uri_length = 8192,
+    .max_header_size = 65536,
+    .max_fields = WEFT__MOST_FIELDS,
+};
+
 /* A step of the parser ends with one of these or with a negative weft_status. Every step looks at the
  * bytes in their order and stops at the first that is wrong, so the verdict on a head does not depend
  * on how its bytes were cut on their way. */

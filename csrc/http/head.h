@@ -16,6 +16,9 @@ typedef struct weft__head_limits {
     size_t max_fields;      /**< Number of fields; beyond: 431. */
 } weft__head_limits;
 
+/** Of the head of an answer: no user sets its limits. */
+extern const weft__head_limits weft__answer_limits;
+
 /** A request or response head. Every view points into the bytes that were parsed. */
 typedef struct weft__head {
     weft_string method;     /**< Request only: a token, case-sensitive. */

@@ -3,17 +3,6 @@
 #include "http/offer.h"
 #include "http/response.h"
 
-static const weft__head_limits head_limits = {
-    .max_uri_length = 8192,
-    .max_header_size = 65536,
-    .max_fields = WEFT__MOST_FIELDS,
-};
-
-enum {
-    MAX_EXTENSIONS = 4096,
-    MAX_TRAILERS = 8192
-};
-
 void weft__response_reader_init(weft__response_reader *reader, bool is_to_head, uint64_t max_body_size)
 {
     *reader = (weft__response_reader){.is_to_head = is_to_head, .max_body_size = max_body_size};
@@ -97,9 +86,10 @@ static weft_status choose_body(weft__response_reader *reader, weft__problem *pro
     if (reader->is_to_head || !weft__response_has_body(head->status)) {
         reader->part = WEFT__RESPONSE_WHOLE;
     } else if (head->chunked) {
-        weft__chunked_init(&reader->chunks, &(weft__chunked_limits){.max_body = reader->max_body_size,
-                                                                    .max_extensions = MAX_EXTENSIONS,
-                                                                    .max_trailers = MAX_TRAILERS});
+        weft__chunked_init(&reader->chunks,
+                           &(weft__chunked_limits){.max_body = reader->max_body_size,
+                                                   .max_extensions = WEFT__CHUNK_EXTENSIONS_MAX,
+                                                   .max_trailers = WEFT__TRAILERS_MAX});
         reader->part = WEFT__RESPONSE_BODY_CHUNKED;
     } else if (head->content_length < 0) {
         reader->part = WEFT__RESPONSE_BODY_UNTIL_END;
@@ -140,7 +130,7 @@ static weft_status parse(weft__response_reader *reader, bool *is_stuck, weft__pr
 {
     const char *bytes = (const char *)weft__buffer_front(&reader->input);
     size_t arrived = weft__buffer_length(&reader->input);
-    int64_t length = weft__head_parse_response(&reader->head, bytes, arrived, &head_limits, problem);
+    int64_t length = weft__head_parse_response(&reader->head, bytes, arrived, &weft__answer_limits, problem);
     reader->length_parsed = length == 0 ? arrived : 0;
     *is_stuck = length == 0;
     if (length == WEFT_ENOMEM) return fail(problem, WEFT_ENOMEM, weft_status_text(WEFT_ENOMEM));
@@ -158,7 +148,7 @@ static weft_status parse_on(weft__response_reader *reader, weft__problem *proble
     while (status == WEFT_OK && !is_stuck && reader->part == WEFT__RESPONSE_HEAD) {
         const char *bytes = (const char *)weft__buffer_front(&reader->input);
         size_t arrived = weft__buffer_length(&reader->input);
-        if (!weft__head_is_worth_parsing(bytes, arrived, reader->length_parsed, &head_limits)) break;
+        if (!weft__head_is_worth_parsing(bytes, arrived, reader->length_parsed, &weft__answer_limits)) break;
         status = parse(reader, &is_stuck, problem);
     }
     return status;
