@@ -111,7 +111,7 @@ weft_status weft_listener_detach_context(weft_listener *listener, const char *pa
 
 weft_tls *weft__listener_tls(weft_listener *listener)
 {
-    if (!listener->config.tls) return NULL;
+    if (!listener->speaks_tls) return NULL;
     weft__mutex_lock(listener->tls_mutex);
     weft_tls *tls = weft_tls_retain(listener->tls);
     weft__mutex_unlock(listener->tls_mutex);
@@ -121,7 +121,7 @@ weft_tls *weft__listener_tls(weft_listener *listener)
 weft_status weft_listener_set_tls(weft_listener *listener, weft_tls *tls)
 {
     if (!tls || !tls->is_server) return WEFT_EINVAL;
-    if (listener->owner || !listener->config.tls) return WEFT_ESTATE;
+    if (!listener->speaks_tls) return WEFT_ESTATE; /* as that of a shared port, which is the owner's */
     weft_tls_retain(tls);
     weft__mutex_lock(listener->tls_mutex);
     weft_tls *before = listener->tls;

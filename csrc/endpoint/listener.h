@@ -16,6 +16,7 @@ struct weft_listener {
     weft__head_limits head_limits;
     weft_compression compression;
     bool owns_loops;
+    bool speaks_tls;
     weft_listener *owner; /* whose port this one shares, held; NULL: the port is its own */
     weft__router *router; /* of the port */
 

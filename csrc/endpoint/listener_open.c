@@ -77,7 +77,9 @@ static weft_status furnish(weft_listener *listener)
     listener->router = &listener->own_router;
     listener->sharers_mutex = weft__mutex_new();
     listener->tls_mutex = weft__mutex_new();
-    if (listener->config.tls) listener->tls = weft_tls_retain(listener->config.tls);
+    listener->speaks_tls = listener->config.tls != NULL;
+    if (listener->speaks_tls) listener->tls = weft_tls_retain(listener->config.tls);
+    listener->config.tls = NULL; /* others may follow it */
     if (!listener->tls_mutex || !listener->sharers_mutex ||
         weft__router_init(&listener->own_router) != WEFT_OK)
         return WEFT_ENOMEM;

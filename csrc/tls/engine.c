@@ -71,7 +71,7 @@ static BIO *new_records(weft__tls_engine *engine)
 /* Names go without a dot at their end (RFC 6066 section 3), and numbers are no names. */
 static bool expect_host(SSL *ssl, const weft_tls *tls, const char *host)
 {
-    char name[256];
+    char name[WEFT__TLS_NAME_MAX + 1];
     size_t length = strlen(host);
     if (length && host[length - 1] == '.') length--;
     if (!length || length >= sizeof name) return false;

@@ -3,6 +3,7 @@
 #include "base/allocator.h"
 
 #include <string.h>
+#include <time.h>
 
 typedef struct entry {
     weft__link link;
@@ -71,6 +72,13 @@ void weft__tls_sessions_add(weft__tls_sessions *sessions, const char *server, SS
     CRYPTO_THREAD_unlock(sessions->lock);
 }
 
+/* OpenSSL looks at the age of a session on the server's side alone. */
+static bool may_resume(const SSL_SESSION *session)
+{
+    long age_s = (long)time(NULL) - SSL_SESSION_get_time(session);
+    return SSL_SESSION_is_resumable(session) && age_s >= 0 && age_s < SSL_SESSION_get_timeout(session);
+}
+
 SSL_SESSION *weft__tls_sessions_take(weft__tls_sessions *sessions, const char *server)
 {
     SSL_SESSION *taken = NULL;
@@ -79,7 +87,7 @@ SSL_SESSION *weft__tls_sessions_take(weft__tls_sessions *sessions, const char *s
         entry *candidate = entry_of(link);
         link = link->previous;
         if (strcmp(candidate->server, server) != 0) continue;
-        if (SSL_SESSION_is_resumable(candidate->session) && SSL_SESSION_up_ref(candidate->session)) {
+        if (may_resume(candidate->session) && SSL_SESSION_up_ref(candidate->session)) {
             taken = candidate->session;
             if (SSL_SESSION_get_protocol_version(taken) < TLS1_3_VERSION) break;
         }

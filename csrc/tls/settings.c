@@ -42,6 +42,13 @@ void weft_tls_release(weft_tls *tls)
 
 /* -- settings ---------------------------------------------------------------------------------- */
 
+/* NULL and "" stand for the host that is dialled. */
+static bool is_server_name(const char *name)
+{
+    size_t length = name ? strlen(name) : 0;
+    return length <= WEFT__TLS_NAME_MAX && (length != 1 || *name != '.');
+}
+
 static weft_status check(const weft_tls_config *config, bool is_server, weft__tls_problem *problem)
 {
     const uint32_t all = WEFT_TLS_1_0_INSECURE | WEFT_TLS_1_1_INSECURE | WEFT_TLS_1_2 | WEFT_TLS_1_3;
@@ -57,6 +64,7 @@ static weft_status check(const weft_tls_config *config, bool is_server, weft__tl
         wrong = "verification is no weft_tls_verification";
     if (!is_server && asked == WEFT_TLS_VERIFY_OPTIONAL) wrong = "only a server's verification is optional";
     if (is_verifying_server && !config->trust_file) wrong = "a server that verifies needs a trust_file";
+    if (!is_server_name(config->server_name)) wrong = "server_name is no host name of at most 255 bytes";
     if (!config->session_timeout_s || config->session_timeout_s > INT32_MAX)
         wrong = "session_timeout_s is not in 1 to 2147483647";
     if (!wrong) return WEFT_OK;

@@ -6,6 +6,10 @@
 
 #include <stdatomic.h>
 
+enum {
+    WEFT__TLS_NAME_MAX = 255 /**< Bytes of a server name (RFC 6066 section 3, RFC 1035 section 2.3.4). */
+};
+
 struct weft_tls {
     /* fixed after open */
     bool is_server;

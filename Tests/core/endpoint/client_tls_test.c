@@ -1,43 +1,5 @@
 #include "endpoint/dialling.h"
-
-#include "tls/authority.h"
-
-static papers all;
-
-static int set_up(void **state)
-{
-    if (open_folder(state) != 0) return -1;
-    issue_all(&all);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    discard_all(&all);
-    return remove_folder(state);
-}
-
-static void on_tls_failure(void *context, weft_status status, const char *host, uint16_t port,
-                           const char *detail)
-{
-    world *world = context;
-    (void)host; /* gone with a peer that has reset */
-    (void)port;
-    pthread_mutex_lock(&world->mutex);
-    world->error = status;
-    snprintf(world->detail, sizeof world->detail, "%s", detail);
-    pthread_mutex_unlock(&world->mutex);
-    world_happened(world, ERROR, NULL, NULL);
-}
-
-static void listen_securely(world *server, weft_tls *tls)
-{
-    world_init(server);
-    server->listening.tls = tls;
-    server->listening.on_tls_failure = on_tls_failure;
-    world_listen(server);
-    weft_tls_release(tls);
-}
+#include "endpoint/secure.h"
 
 /* Dials and waits for the end of the attempt. */
 static void call(world *caller, const char *host, uint16_t port, weft_tls *tls)

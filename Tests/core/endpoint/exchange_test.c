@@ -1,21 +1,7 @@
 #include "endpoint/exchanging.h"
+#include "tls/test_papers.h"
 
 #include <uv.h>
-
-static papers all;
-
-static int set_up(void **state)
-{
-    if (open_folder(state) != 0) return -1;
-    issue_all(&all);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    discard_all(&all);
-    return remove_folder(state);
-}
 
 static const char *url_of(const answerer *answerer)
 {

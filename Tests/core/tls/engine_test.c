@@ -162,6 +162,27 @@ static void test_sessions_are_resumed_where_both_share_them(void **state)
     }
 }
 
+static void test_a_clients_sessions_last_as_long_as_its_settings_say(void **state)
+{
+    (void)state;
+    const uint32_t versions[] = {WEFT_TLS_1_2, WEFT_TLS_1_3};
+    for (int i = 0; i < 2; i++) {
+        weft_tls_config config;
+        weft_tls_config_init(&config);
+        config.trust_file = all.root_file;
+        config.versions = versions[i];
+        config.session_timeout_s = 123;
+        weft_tls *client = open_settings(&config, false), *server = open_server(&all);
+        assert_false(is_resumed(client, server));
+        SSL_SESSION *session = weft__tls_sessions_take(&client->sessions, "localhost:443");
+        assert_non_null(session);
+        assert_int_equal(SSL_SESSION_get_timeout(session), 123);
+        SSL_SESSION_free(session);
+        weft_tls_release(client);
+        weft_tls_release(server);
+    }
+}
+
 static void test_the_servers_name_chooses_the_certificate(void **state)
 {
     (void)state;
@@ -239,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_versions_are_those_allowed),
         cmocka_unit_test(test_ciphers_are_those_named),
         cmocka_unit_test(test_sessions_are_resumed_where_both_share_them),
+        cmocka_unit_test(test_a_clients_sessions_last_as_long_as_its_settings_say),
         cmocka_unit_test(test_the_servers_name_chooses_the_certificate),
         cmocka_unit_test(test_each_allocation_may_fail),
     };

@@ -1,21 +1,6 @@
 #include "tls/identity.h"
 
-#include "tls/authority.h"
-
-static papers all;
-
-static int set_up(void **state)
-{
-    if (open_folder(state) != 0) return -1;
-    issue_all(&all);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    discard_all(&all);
-    return remove_folder(state);
-}
+#include "tls/test_papers.h"
 
 static void expect_fit(weft_tls_identity given, int above)
 {

@@ -2,7 +2,7 @@
 #ifndef WEFT_TESTS_TLS_PAIR_H
 #define WEFT_TESTS_TLS_PAIR_H
 
-#include "tls/authority.h"
+#include "tls/test_papers.h"
 
 #include "tls/engine.h"
 
@@ -13,21 +13,6 @@ typedef struct pair {
     size_t piece;
     weft_status client_status, server_status;
 } pair;
-
-static papers all;
-
-static inline int set_up(void **state)
-{
-    if (open_folder(state) != 0) return -1;
-    issue_all(&all);
-    return 0;
-}
-
-static inline int tear_down(void **state)
-{
-    discard_all(&all);
-    return remove_folder(state);
-}
 
 static inline void pair_open(pair *pair, weft_tls *client, weft_tls *server, size_t piece)
 {

@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <stdio.h>
+#include <time.h>
 
 static SSL_SESSION *new_session(int version, unsigned char number)
 {
@@ -57,6 +58,25 @@ static void test_one_of_tls_1_2_stays(void **state)
     weft__tls_sessions_clear(&sessions);
 }
 
+static void test_one_that_is_over_is_let_go(void **state)
+{
+    (void)state;
+    weft__tls_sessions sessions;
+    assert_int_equal(weft__tls_sessions_init(&sessions), WEFT_OK);
+    long ages_s[] = {99, 100, -3600};
+    for (int i = 0; i < 3; i++) {
+        SSL_SESSION *session = new_session(TLS1_2_VERSION, 1);
+        SSL_SESSION_set_timeout(session, i == 0 ? 110 : 100);
+        SSL_SESSION_set_time(session, (long)time(NULL) - ages_s[i]);
+        weft__tls_sessions_add(&sessions, "a:443", session);
+        assert_int_equal(take(&sessions, "a:443"), i == 0 ? 1 : 0);
+        if (i == 0) weft__tls_sessions_clear(&sessions);
+        if (i == 0) assert_int_equal(weft__tls_sessions_init(&sessions), WEFT_OK);
+        assert_int_equal(sessions.count, 0);
+    }
+    weft__tls_sessions_clear(&sessions);
+}
+
 static void test_few_are_kept_of_each_and_some_of_all(void **state)
 {
     (void)state;
@@ -96,6 +116,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_newest_comes_first_and_once_in_tls_1_3),
         cmocka_unit_test(test_one_of_tls_1_2_stays),
+        cmocka_unit_test(test_one_that_is_over_is_let_go),
         cmocka_unit_test(test_few_are_kept_of_each_and_some_of_all),
         cmocka_unit_test(test_without_memory_nothing_is_kept),
     };

@@ -1,21 +1,6 @@
 #include "tls/settings.h"
 
-#include "tls/authority.h"
-
-static papers all;
-
-static int set_up(void **state)
-{
-    if (open_folder(state) != 0) return -1;
-    issue_all(&all);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    discard_all(&all);
-    return remove_folder(state);
-}
+#include "tls/test_papers.h"
 
 static weft_tls_config servers(weft_tls_identity *identity)
 {
@@ -70,6 +55,13 @@ static void test_settings_out_of_range_are_named(void **state)
     config = servers(&identity);
     config.session_timeout_s = 0;
     expect_refusal_of(&config, true, WEFT_EINVAL, "session_timeout_s is not in 1 to 2147483647");
+    config = servers(&identity);
+    char name[257] = "";
+    memset(name, 'a', sizeof name - 1);
+    config.server_name = name;
+    expect_refusal_of(&config, true, WEFT_EINVAL, "server_name is no host name of at most 255 bytes");
+    config.server_name = ".";
+    expect_refusal_of(&config, true, WEFT_EINVAL, "server_name is no host name of at most 255 bytes");
     config = servers(&identity);
     config.identities = NULL;
     expect_refusal_of(&config, true, WEFT_EINVAL, "identities is NULL");

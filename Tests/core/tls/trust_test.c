@@ -1,22 +1,8 @@
 #include "tls/trust.h"
 
-#include "tls/authority.h"
+#include "tls/test_papers.h"
 
-static papers all;
 static SSL_CTX *context;
-
-static int set_up(void **state)
-{
-    if (open_folder(state) != 0) return -1;
-    issue_all(&all);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    discard_all(&all);
-    return remove_folder(state);
-}
 
 static int renew_context(void **state)
 {
