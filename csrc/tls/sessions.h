@@ -25,8 +25,9 @@ void weft__tls_sessions_clear(weft__tls_sessions *sessions);
 /** Keeps a session, which is the list's from now on; without memory it is let go. */
 void weft__tls_sessions_add(weft__tls_sessions *sessions, const char *server, SSL_SESSION *session);
 
-/** The newest session with a server that is not over, the caller's to free, or NULL. One of TLS 1.3 is out of the list: using
- *  it twice would let an observer see that both are the same client (RFC 8446 appendix C.4). */
+/** The newest session with a server that is not over, the caller's to free, or NULL. One of TLS 1.3 is out of
+ * the list: using it twice would let an observer see that both are the same client (RFC 8446 appendix C.4).
+ */
 SSL_SESSION *weft__tls_sessions_take(weft__tls_sessions *sessions, const char *server);
 
 #endif

@@ -67,8 +67,8 @@ typedef struct weft_tls_config {
     const char *trust_password; /**< Of a trust store; NULL: none. */
     weft_tls_verification verification;
     bool skips_host_name_insecure; /**< A client takes a certificate of another name; false. */
-    /** Client: what the server name says and the certificate must have, instead of the URL's host; at most 255
-     * bytes; NULL or "": the host. */
+    /** Client: what the server name says and the certificate must have, instead of the host of the URL; at
+     *  most 255 bytes; NULL or "": that host. */
     const char *server_name;
     uint32_t versions; /**< weft_tls_version bits; WEFT_TLS_1_2 | WEFT_TLS_1_3. */
     /** Names with commas or colons between them, as IANA or as OpenSSL spells them. Nothing else is used, and
