@@ -2,6 +2,8 @@
 
 import pytest
 
+import secure
+from authority import Authority
 from programs import Server, c_echo, serve
 from remote import COMMANDS, Peer, running_peer
 
@@ -23,6 +25,22 @@ def server(request) -> Server:
 def demo() -> Server:
     """`weft serve` alone: the echo, the chat and the page."""
     with serve() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory) -> Authority:
+    """Has issued certificates for a server at this machine, "server", and for a client, "client"."""
+    made = Authority(tmp_path_factory.mktemp("authority"))
+    made.issue("server", "DNS:localhost,IP:127.0.0.1")
+    made.issue("client", "DNS:client")
+    return made
+
+
+@pytest.fixture(scope="session", params=secure.KINDS)
+def secure_server(request, authority) -> Server:
+    """Each echo server in turn, over TLS."""
+    with secure.KINDS[request.param](authority) as running:
         yield running
 
 

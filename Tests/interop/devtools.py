@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -102,9 +103,21 @@ def find_chromium():
     raise RuntimeError("no chromium-headless-shell: run scripts/bootstrap --tests")
 
 
+def trust(home, authority):
+    """Puts a PEM file among the authorities that Chromium trusts with this home, which are NSS's."""
+    store = pathlib.Path(home, ".pki/nssdb")
+    store.mkdir(parents=True)
+    certutil = ["certutil", "-d", f"sql:{store}"]
+    subprocess.run([*certutil, "-N", "--empty-password"], check=True)
+    subprocess.run([*certutil, "-A", "-n", "authority", "-t", "C,,", "-i", authority], check=True)
+
+
 @contextlib.contextmanager
-def browser():
+def browser(trusting=None):
+    """A new Chromium; `trusting` is the PEM file of an authority."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        if trusting:
+            trust(profile, trusting)
         process = subprocess.Popen(
             [find_chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
             + ["--no-first-run", "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"],
@@ -112,6 +125,7 @@ def browser():
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            env={**os.environ, "HOME": profile},
             start_new_session=True,  # what is on PATH may be a script that waits for the browser
         )
         try:

@@ -26,13 +26,14 @@ class Server:
         self.error_reader = threading.Thread(target=self._read_errors, daemon=True)
         self.error_reader.start()
         self.line = self.process.stdout.readline()
-        found = re.search(r"//(\S+):(\d+)/", self.line)
+        found = re.search(r"(s?)://(\S+):(\d+)/", self.line)
         if not found:
             self.process.kill()
             self.process.wait(WAIT)
             self.error_reader.join(WAIT)
             raise RuntimeError(f"{command} said {self.line!r}, {self.error_text()!r}")
-        self.port = int(found.group(2))
+        self.secure = found.group(1)  # "s" over TLS, as in the schemes of URLs
+        self.port = int(found.group(3))
         self.echo_path = echo_path
 
     def _read_errors(self):
@@ -51,11 +52,11 @@ class Server:
 
     @property
     def echo_url(self):
-        return f"ws://127.0.0.1:{self.port}{self.echo_path}"
+        return f"ws{self.secure}://127.0.0.1:{self.port}{self.echo_path}"
 
     @property
     def page_url(self):
-        return f"http://127.0.0.1:{self.port}/"
+        return f"http{self.secure}://127.0.0.1:{self.port}/"
 
     def stop(self, number=signal.SIGTERM):
         """Asks for the end and returns the exit code."""

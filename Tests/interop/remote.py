@@ -114,8 +114,10 @@ class Conversation:
             assert event["event"] not in ("close", "refused", "failed", "the program has ended"), (event, self.early)
             self.early.append(event)
 
-    def try_to_connect(self, url, subprotocols=(), headers=None, compression=False):
-        self.order("connect", url=url, subprotocols=subprotocols, headers=headers or {}, compression=compression)
+    def try_to_connect(self, url, subprotocols=(), headers=None, compression=False, tls=None):
+        """`tls` has the files "ca", and "cert" with "key", where they are needed."""
+        details = {"subprotocols": subprotocols, "headers": headers or {}, "compression": compression, "tls": tls}
+        self.order("connect", url=url, **details)
 
     def connect(self, url, **options):
         self.try_to_connect(url, **options)
@@ -127,9 +129,13 @@ class Conversation:
             self.opened = self.expect("open")
         return self.opened
 
-    def listen(self, subprotocols=(), headers=None, compression=False):
-        self.order("listen", subprotocols=subprotocols, headers=headers or {}, compression=compression)
-        self.url = f"ws://127.0.0.1:{self.expect('listening')['port']}/some/path?query=1"
+    def listen(self, subprotocols=(), headers=None, compression=False, tls=None):
+        """Of `tls`, "ca" asks for a certificate of the client."""
+        details = {"subprotocols": subprotocols, "headers": headers or {}, "compression": compression, "tls": tls}
+        self.order("listen", **details)
+        port = self.expect("listening")["port"]
+        place = f"wss://localhost:{port}" if tls else f"ws://127.0.0.1:{port}"
+        self.url = f"{place}/some/path?query=1"
 
     def send(self, data, pieces=1):
         self.wait_until_open()
@@ -157,8 +163,8 @@ class Conversation:
         self.wait_until_open()
         self.order("terminate")
 
-    def crowd(self, url, count, messages):
-        self.order("crowd", url=url, count=count, messages=messages)
+    def crowd(self, url, count, messages, tls=None):
+        self.order("crowd", url=url, count=count, messages=messages, tls=tls)
         event = self.expect("crowd")
         return event["right"], event["clean"]
 

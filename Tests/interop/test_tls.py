@@ -11,34 +11,10 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 from websockets.sync.server import serve as websockets_serve
 
-from authority import Authority
-from programs import WAIT, TOOLS, assert_refused, c_echo, program, running, weft
+from programs import WAIT, TOOLS, assert_refused, weft
+from secure import KINDS, serving, url_of
 
 NAMES = "DNS:localhost,IP:127.0.0.1"
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    made = Authority(tmp_path_factory.mktemp("tls"))
-    made.issue("server", NAMES)
-    made.issue("client", "DNS:client")
-    return made
-
-
-def serving(authority, *options, name="server"):
-    files = ["--tls-cert", authority.path(f"{name}.pem"), "--tls-key", authority.path(f"{name}.key")]
-    return running([program("WEFT_TOOL"), "serve", "--host", "127.0.0.1", "--port", "0", *files, *options], "/ws")
-
-
-def c_serving(authority):
-    return c_echo("--tls-cert", authority.path("server.pem"), "--tls-key", authority.path("server.key"))
-
-
-KINDS = {
-    "c": c_serving,
-    "async": serving,
-    "inline": lambda authority: serving(authority, "--inline"),
-}
 
 
 @pytest.fixture(params=KINDS)
@@ -52,10 +28,6 @@ def trusting(authority, **options):
     for name, value in options.items():
         setattr(context, name, value)
     return context
-
-
-def url_of(server, host="localhost"):
-    return f"wss://{host}:{server.port}/ws"
 
 
 # -- our server ----------------------------------------------------------------------------------------

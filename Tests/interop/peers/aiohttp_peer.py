@@ -66,9 +66,13 @@ async def connect(order, tell):
                 compress=LONGEST_WINDOW if order["compression"] else 0,
                 max_msg_size=0,
                 autoping=False,
+                ssl=commands.clients_tls(order) or True,
             )
         except aiohttp.WSServerHandshakeError as error:
             tell.refused(error.status)
+            return
+        except aiohttp.ClientError as error:
+            tell.refused(None, str(error))
             return
         socket = Socket(opened, opened._response.connection.transport)
         extensions = "permessage-deflate" if opened.compress else ""
@@ -88,7 +92,7 @@ async def listen(order, tell):
         await accepted.prepare(request)
         socket = Socket(accepted, request.transport)
         extensions = "permessage-deflate" if accepted.compress else ""
-        fields = {**lower(request.headers), ":path": request.path_qs}
+        fields = lower(request.headers) | {":path": request.path_qs} | commands.client_of(request.transport)
         tell.open(socket, subprotocol=accepted.ws_protocol or "", extensions=extensions, fields=fields)
         await read(socket, tell)
         return accepted
@@ -97,7 +101,7 @@ async def listen(order, tell):
     application.router.add_get("/{path:.*}", handle)
     runner = web.AppRunner(application, shutdown_timeout=0)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=commands.servers_tls(order))
     await site.start()
     tell.listening(runner.addresses[0][1], runner.cleanup)
 

@@ -1,9 +1,11 @@
 // Bun's own WebSocket client and server.
 
-const commands = require("./commands.js");
+const { credentials, serve } = require("./commands.js");
 
-function connect({ url, subprotocols, headers, compression }, tell) {
-  const socket = new WebSocket(url, { protocols: subprotocols, headers, perMessageDeflate: compression });
+function connect({ url, subprotocols, headers, compression, tls }, tell) {
+  const settings = tls ? { tls: credentials({ tls }) } : {};
+  const options = { protocols: subprotocols, headers, perMessageDeflate: compression, ...settings };
+  const socket = new WebSocket(url, options);
   socket.binaryType = "nodebuffer";
   let isOpen = false;
   socket.onopen = () => {
@@ -24,10 +26,12 @@ function connect({ url, subprotocols, headers, compression }, tell) {
   socket.onclose = ({ code, reason }) => (isOpen ? tell.close(code, reason) : tell.refused(null));
 }
 
-function listen({ subprotocols, headers, compression }, tell) {
+function listen({ subprotocols, headers, compression, tls }, tell) {
+  const asks = { requestCert: true, rejectUnauthorized: true };
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
+    tls: tls ? { ...credentials({ tls }), ...(tls.ca && asks) } : undefined,
     fetch(request, server) {
       const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(/ *, */);
       const subprotocol = subprotocols.find((one) => offered.includes(one));
@@ -58,4 +62,4 @@ function listen({ subprotocols, headers, compression }, tell) {
   tell.listening(server.port, () => server.stop(true));
 }
 
-commands({ connect, listen });
+serve({ connect, listen });

@@ -1,6 +1,7 @@
 // What the peers in JavaScript share: commands come as lines of JSON, events leave as lines of JSON.
 // A peer gives `connect` and `listen`; both get an order and a function that says what happened.
 
+const { readFileSync } = require("node:fs");
 const readline = require("node:readline");
 
 // A conversation is one connection, and the listener that it came from if there is one.
@@ -29,8 +30,13 @@ function reporter(id) {
     ping: (data) => say(id, "ping", { base64: base64(data) }),
     pong: (data) => say(id, "pong", { base64: base64(data) }),
     close: (code, reason) => say(id, "close", { code, reason }),
-    refused: (status) => say(id, "refused", { status }),
+    refused: (status, why) => say(id, "refused", { status, why }),
   };
+}
+
+// What an order says of TLS, read from its files: the peer's own certificate with its key, and whom it trusts.
+function credentials({ tls }) {
+  return Object.fromEntries(Object.entries(tls).map(([name, file]) => [name, readFileSync(file, "utf8")]));
 }
 
 function base64(data) {
@@ -38,7 +44,7 @@ function base64(data) {
 }
 
 // Opens `count` connections, has each send its own messages, and counts the answers that are right.
-async function crowd(connect, { url, count, messages }) {
+async function crowd(connect, { url, count, messages, tls }) {
   let right = 0;
   let allOpen;
   const everybody = new Promise((resolve) => (allOpen = resolve));
@@ -48,7 +54,7 @@ async function crowd(connect, { url, count, messages }) {
       let received = 0;
       let socket;
       connect(
-        { url, subprotocols: [], headers: {}, compression: false },
+        { url, subprotocols: [], headers: {}, compression: false, tls },
         {
           open: async (opened) => {
             socket = opened;
@@ -71,7 +77,7 @@ async function crowd(connect, { url, count, messages }) {
   return { right, clean: codes.filter((code) => code === 1000).length };
 }
 
-module.exports = ({ connect, listen }) => {
+function serve({ connect, listen }) {
   const actions = {
     connect: (id, order) => connect(order, reporter(id)),
     listen: (id, order) => listen(order, reporter(id)),
@@ -97,4 +103,6 @@ module.exports = ({ connect, listen }) => {
     }
   });
   lines.on("close", () => process.exit(0));
-};
+}
+
+module.exports = { credentials, serve };

@@ -6,6 +6,7 @@ A peer gives `connect` and `listen`; both get an order and something to tell eve
 import asyncio
 import base64
 import json
+import ssl
 import sys
 
 # A conversation is one connection, and the listener that it came from if there is one.
@@ -19,6 +20,34 @@ def say(number, event, **details):
 
 def payload(order):
     return base64.b64decode(order["base64"]) if "base64" in order else order["text"]
+
+
+def clients_tls(order):
+    """What an order says of TLS: whom it trusts, and the own certificate with its key."""
+    if not order["tls"]:
+        return None
+    context = ssl.create_default_context(cafile=order["tls"].get("ca"))
+    if "cert" in order["tls"]:
+        context.load_cert_chain(order["tls"]["cert"], order["tls"]["key"])
+    return context
+
+
+def servers_tls(order):
+    """The same of a server, which asks for certificates where it is told whom to trust."""
+    if not order["tls"]:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=order["tls"].get("ca"))
+    context.load_cert_chain(order["tls"]["cert"], order["tls"]["key"])
+    if "ca" in order["tls"]:
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def client_of(transport):
+    """The common name in the certificate that the peer has shown."""
+    certificate = transport.get_extra_info("peercert")
+    names = dict(pair for name in certificate["subject"] for pair in name) if certificate else {}
+    return {":client": names["commonName"]} if names else {}
 
 
 def encoded(data):
@@ -51,8 +80,8 @@ class Teller:
     def close(self, code, reason):
         say(self.number, "close", code=code, reason=reason)
 
-    def refused(self, status):
-        say(self.number, "refused", status=status)
+    def refused(self, status, why=None):
+        say(self.number, "refused", status=status, why=why)
 
 
 class Member(Teller):
@@ -83,13 +112,12 @@ class Member(Teller):
     def close(self, code, reason):
         self.code = code
 
-    def refused(self, status):
+    def refused(self, status, why=None):
         self.code = status
 
 
 async def crowd(connect, number, order):
-    order = {"url": order["url"], "count": order["count"], "messages": order["messages"]}
-    request = {"url": order["url"], "subprotocols": [], "headers": {}, "compression": False}
+    request = {"url": order["url"], "subprotocols": [], "headers": {}, "compression": False, "tls": order["tls"]}
     everybody = asyncio.Barrier(order["count"])
     members = [Member(i, order["messages"], everybody) for i in range(order["count"])]
     await asyncio.gather(*(connect(request, member) for member in members))

@@ -3,7 +3,7 @@
 
 from websockets.asyncio.client import connect as websockets_connect
 from websockets.asyncio.server import serve
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 import commands
 
@@ -57,11 +57,15 @@ async def connect(order, tell):
             subprotocols=order["subprotocols"] or None,
             additional_headers=order["headers"],
             compression=compression(order),
+            ssl=commands.clients_tls(order),
             max_size=None,
             open_timeout=None,
         )
     except InvalidStatus as error:
         tell.refused(error.response.status_code)
+        return
+    except (OSError, InvalidHandshake) as error:
+        tell.refused(None, str(error))
         return
     fields = {name.lower(): value for name, value in connection.response.headers.raw_items()}
     tell.open(Socket(connection, tell), **described(connection, fields))
@@ -71,7 +75,7 @@ async def connect(order, tell):
 async def listen(order, tell):
     async def handle(connection):
         fields = {name.lower(): value for name, value in connection.request.headers.raw_items()}
-        fields[":path"] = connection.request.path
+        fields |= {":path": connection.request.path} | commands.client_of(connection.transport)
         tell.open(Socket(connection, tell), **described(connection, fields))
         await read(connection, tell)
 
@@ -87,6 +91,7 @@ async def listen(order, tell):
         select_subprotocol=lambda connection, offered: next((one for one in order["subprotocols"] if one in offered), None),
         compression=compression(order),
         process_response=add_fields,
+        ssl=commands.servers_tls(order),
         max_size=None,
     )
 

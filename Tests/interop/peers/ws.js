@@ -1,7 +1,9 @@
 // The ws of Node.js, as a client and as a server.
 
+const { createServer } = require("node:http");
+const { createServer: createSecureServer } = require("node:https");
 const { WebSocket, WebSocketServer } = require("ws");
-const commands = require("./commands.js");
+const { credentials, serve } = require("./commands.js");
 
 // Small messages too are to be compressed.
 const deflate = { threshold: 0 };
@@ -20,7 +22,6 @@ function report(socket, tell) {
   socket.on("ping", (data) => tell.ping(data));
   socket.on("pong", (data) => tell.pong(data));
   socket.on("close", (code, reason) => tell.close(code, reason.toString()));
-  socket.on("error", () => {}); // the close says it
 }
 
 function opened(socket, fields) {
@@ -35,27 +36,35 @@ function opened(socket, fields) {
   ];
 }
 
-function connect({ url, subprotocols, headers, compression }, tell) {
-  const options = { headers, perMessageDeflate: compression ? deflate : false, maxPayload: 0 };
+function connect({ url, subprotocols, headers, compression, tls }, tell) {
+  const settings = tls ? credentials({ tls }) : {};
+  const options = { headers, perMessageDeflate: compression ? deflate : false, maxPayload: 0, ...settings };
   const socket = new WebSocket(url, subprotocols, options);
   let fields;
-  let status = null;
+  let isOpen = false;
+  let isRefused = false;
+  const refuse = (status, why) => {
+    if (!isRefused) tell.refused(status, why);
+    isRefused = true;
+  };
   socket.on("upgrade", (response) => (fields = response.headers));
   socket.on("unexpected-response", (request, response) => {
-    status = response.statusCode;
-    tell.refused(status);
+    refuse(response.statusCode);
     request.destroy();
   });
   socket.on("open", () => {
+    isOpen = true;
     tell.open(...opened(socket, fields));
   });
-  report(socket, { ...tell, close: (...end) => status === null && tell.close(...end) });
+  socket.on("error", (error) => isOpen || refuse(null, error.message)); // else the close says it
+  report(socket, { ...tell, close: (...end) => isRefused || tell.close(...end) });
 }
 
-function listen({ subprotocols, headers, compression }, tell) {
+function listen({ subprotocols, headers, compression, tls }, tell) {
+  const asks = { requestCert: true, rejectUnauthorized: true };
+  const http = tls ? createSecureServer({ ...credentials({ tls }), ...(tls.ca && asks) }) : createServer();
   const server = new WebSocketServer({
-    host: "127.0.0.1",
-    port: 0,
+    server: http,
     maxPayload: 0,
     perMessageDeflate: compression ? deflate : false,
     handleProtocols: (offered) => subprotocols.find((one) => offered.has(one)) ?? false,
@@ -64,10 +73,17 @@ function listen({ subprotocols, headers, compression }, tell) {
     for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
   });
   server.on("connection", (socket, request) => {
+    socket.on("error", () => {}); // the close says it
     report(socket, tell);
-    tell.open(...opened(socket, { ...request.headers, ":path": request.url }));
+    const fields = { ...request.headers, ":path": request.url };
+    if (tls?.ca) fields[":client"] = request.socket.getPeerCertificate().subject.CN;
+    tell.open(...opened(socket, fields));
   });
-  server.on("listening", () => tell.listening(server.address().port, () => server.close()));
+  const stop = () => {
+    server.close();
+    http.close();
+  };
+  http.listen(0, "127.0.0.1", () => tell.listening(http.address().port, stop));
 }
 
-commands({ connect, listen });
+serve({ connect, listen });
