@@ -34,17 +34,16 @@ public final class Client: WebSocketClient {
         try configuration.check()
         let handler = configuration.pingPongHandler
         let answer: PingAnswer = handler == nil ? .library : .sink
-        let (dialled, kept) = try await Dial.connect(url, configuration, eventLoop, pings: answer) {
-            let pings = handler.map { _ in EventQueue() }
-            let sink = ReaderSink(pings: pings, makeCaller: configuration.makeCaller)
-            return (sink, (inbox: sink.inbox, pings: pings))
-        }
+        let pings = handler.map { _ in EventQueue() }
+        let sink = ReaderSink(pings: pings, makeCaller: configuration.makeCaller)
+        let inbox = sink.inbox
+        let dialled = try await Dial.open(url, configuration, eventLoop, sink, pings: answer)
         caller = dialled.caller
         httpResponse = dialled.httpResponse
-        inbox = kept.inbox
+        self.inbox = inbox
         readTimeout = configuration.readTimeout
-        isHeldBack = { kept.inbox.isPaused || kept.pings?.isPaused == true }
-        guard let handler, let pings = kept.pings else { return }
+        isHeldBack = { inbox.isPaused || pings?.isPaused == true }
+        guard let handler, let pings else { return }
         let run = ServiceRun(service: PingPongOnly(handler: handler), queue: pings, isHeldBack: isHeldBack)
         Task(executorPreference: eventLoop) { await run.run() }
     }

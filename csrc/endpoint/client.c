@@ -17,6 +17,7 @@ void weft_client_release(weft_client *client)
     if (atomic_fetch_sub_explicit(&client->holders, 1, memory_order_acq_rel) > 1) return;
     weft__head_clear(&client->head);
     weft__buffer_clear(&client->request);
+    weft__buffer_clear(&client->authorized_request);
     weft__buffer_clear(&client->input);
     weft__proxy_clear(&client->proxy);
     weft__destination_clear(&client->server);
@@ -26,7 +27,7 @@ void weft_client_release(weft_client *client)
     weft__free(client);
 }
 
-void weft__client_retain(weft_client *client)
+void weft_client_retain(weft_client *client)
 {
     atomic_fetch_add_explicit(&client->holders, 1, memory_order_relaxed);
 }
@@ -56,7 +57,8 @@ static bool wait_for_next(weft_client *client, weft_status status, const char *d
 {
     const weft__head *answer = client->state == WEFT__CLIENT_REFUSED ? &client->head : NULL;
     uint32_t wait_ms;
-    if (weft__loop_is_closing(client->loop) || !weft__retry_is_worthwhile(status, answer)) return false;
+    if (weft__loop_is_closing(client->loop) || !weft_retry_is_worthwhile(status, answer ? answer->status : 0))
+        return false;
     if (!weft__retry_next(&client->retry, weft__retry_after_ms(answer), &wait_ms)) return false;
     drop_transport(client);
     client->state = WEFT__CLIENT_WAITING;
@@ -106,7 +108,7 @@ static weft_status write_out(weft_client *client, const weft__buffer *request)
 weft_status weft__client_send_request(weft_client *client)
 {
     client->state = WEFT__CLIENT_AWAITING;
-    return write_out(client, &client->request);
+    return write_out(client, client->on_authorize ? &client->authorized_request : &client->request);
 }
 
 static weft_status ask_proxy(weft_client *client)
@@ -143,10 +145,11 @@ static void on_dialled(void *owner, weft__stream *stream, weft_status status, co
     }
 }
 
-static weft_status start_dialer(weft_client *client)
+weft_status weft__client_dial(weft_client *client)
 {
     weft_loop *loop = client->loop;
     const weft__proxy *proxy = &client->proxy;
+    client->state = WEFT__CLIENT_DIALLING;
     if (!proxy->is_wanted)
         return weft__destination_dial(&client->server, &client->dialer, loop, on_dialled, client);
     return weft__dialer_start(&client->dialer, loop, proxy->host, proxy->port, on_dialled, client);
@@ -154,16 +157,17 @@ static weft_status start_dialer(weft_client *client)
 
 static void begin_attempt(weft_client *client)
 {
-    weft_loop *loop = client->loop;
     weft__head_clear(&client->head);
     weft__buffer_reset(&client->input);
     client->length_parsed = 0;
     client->interim_answers = 0;
-    client->state = WEFT__CLIENT_DIALLING;
-    if (client->handshake_timeout_ms) {
-        weft__loop_start_timer(loop, &client->timer, client->handshake_timeout_ms);
+    if (client->handshake_timeout_ms)
+        weft__loop_start_timer(client->loop, &client->timer, client->handshake_timeout_ms);
+    if (client->on_authorize) {
+        weft__client_ask_authorization(client);
+        return;
     }
-    weft_status status = start_dialer(client);
+    weft_status status = weft__client_dial(client);
     if (status != WEFT_OK) weft__client_fail(client, status, weft_status_text(status));
 }
 
@@ -185,6 +189,7 @@ static void time_out(weft_client *client)
     uint32_t limit_ms = is_of_tls ? client->server.tls->handshake_timeout_ms : client->handshake_timeout_ms;
     const char *what = is_of_tls ? "TLS handshake was not done" : "connection was not open";
     if (is_proxys) what = "tunnel through the proxy was not open";
+    if (client->state == WEFT__CLIENT_AUTHORIZING) what = "authorization was not there";
     snprintf(detail, sizeof detail, "the %s after %g s", what, (double)limit_ms / 1000);
     weft__client_fail(client, WEFT_ETIMEDOUT, detail);
 }
@@ -195,6 +200,7 @@ static void on_timer(weft__timer *timer)
     switch ((weft__client_state)client->state) {
     case WEFT__CLIENT_WAITING: begin_another(client); break;
     case WEFT__CLIENT_REFUSED: weft__client_finish_refusal(client); break; /* what came of the body will do */
+    case WEFT__CLIENT_AUTHORIZING:
     case WEFT__CLIENT_DIALLING:
     case WEFT__CLIENT_TUNNELLING:
     case WEFT__CLIENT_SECURING:
@@ -245,6 +251,7 @@ static weft_client *new_client(const weft_client_config *config)
     client->on_answer = config->on_answer;
     client->on_failure = config->on_failure;
     client->on_retry = config->on_retry;
+    client->on_authorize = config->on_authorize;
     client->handshake_timeout_ms = config->handshake_timeout_ms;
     client->holders = 1;
     client->start.open = open_start_mail;
@@ -272,8 +279,8 @@ weft_status weft_client_connect(weft_client **out, const weft_client_config *giv
     weft__problem problem;
     weft_status status = weft__client_take_config(client, &config, &problem);
     if (status == WEFT_OK) {
-        weft__client_retain(client); /* the loop's */
-        weft__client_retain(client); /* the letter's */
+        weft_client_retain(client); /* the loop's */
+        weft_client_retain(client); /* the letter's */
         if (weft__loop_send(client->loop, &client->start)) {
             *out = client;
             return WEFT_OK;
@@ -291,6 +298,6 @@ weft_status weft_client_connect(weft_client **out, const weft_client_config *giv
 void weft_client_cancel(weft_client *client)
 {
     if (atomic_exchange(&client->is_cancel_posted, true)) return;
-    weft__client_retain(client);
+    weft_client_retain(client);
     if (!weft__loop_send(client->loop, &client->cancel)) weft_client_release(client);
 }

@@ -16,13 +16,14 @@ enum {
 
 /** How far an attempt is. */
 typedef enum weft__client_state {
-    WEFT__CLIENT_POSTED,     /**< On its way to the loop. */
-    WEFT__CLIENT_DIALLING,   /**< The name, then TCP. */
-    WEFT__CLIENT_TUNNELLING, /**< The proxy's answer to CONNECT is awaited. */
-    WEFT__CLIENT_SECURING,   /**< The TLS handshake. */
-    WEFT__CLIENT_AWAITING,   /**< The request is out, the head of the answer is awaited. */
-    WEFT__CLIENT_REFUSED,    /**< The head is there and refuses; its body is awaited. */
-    WEFT__CLIENT_WAITING,    /**< For the next attempt. */
+    WEFT__CLIENT_POSTED,      /**< On its way to the loop. */
+    WEFT__CLIENT_AUTHORIZING, /**< The user is asked who the client is. */
+    WEFT__CLIENT_DIALLING,    /**< The name, then TCP. */
+    WEFT__CLIENT_TUNNELLING,  /**< The proxy's answer to CONNECT is awaited. */
+    WEFT__CLIENT_SECURING,    /**< The TLS handshake. */
+    WEFT__CLIENT_AWAITING,    /**< The request is out, the head of the answer is awaited. */
+    WEFT__CLIENT_REFUSED,     /**< The head is there and refuses; its body is awaited. */
+    WEFT__CLIENT_WAITING,     /**< For the next attempt. */
     WEFT__CLIENT_DONE,
 } weft__client_state;
 
@@ -39,6 +40,7 @@ struct weft_client {
     void (*on_failure)(void *context, weft_status status, const char *detail);
     void (*on_retry)(void *context, uint32_t attempt, weft_status status, const char *detail,
                      uint32_t wait_ms);
+    void (*on_authorize)(void *context, weft_client *client, uint32_t attempt);
     uint32_t handshake_timeout_ms;
 
     _Atomic size_t holders; /* the user and the loop */
@@ -46,8 +48,9 @@ struct weft_client {
     /* loop thread only */
     uint8_t state; /* a weft__client_state */
     bool holds_loop;
-    char key[WEFT__KEY_LENGTH + 1]; /* of this attempt */
-    weft__buffer request;           /* with the key in it */
+    char key[WEFT__KEY_LENGTH + 1];  /* of this attempt */
+    weft__buffer request;            /* with the key in it */
+    weft__buffer authorized_request; /* the same with this attempt's authorization, where one is asked for */
     weft__retry retry;
     weft__dialer *dialer;
     weft__stream *stream;
@@ -79,6 +82,12 @@ weft__upgrade_offer weft__client_offer(const weft_client *client);
 /** Puts a new key into the request: each attempt has its own (RFC 6455 section 4.1). */
 weft_status weft__client_renew_key(weft_client *client);
 
+/** Begins to connect to the server or its proxy. */
+weft_status weft__client_dial(weft_client *client);
+
+/** client_authorization.c: asks the user who the client is. */
+void weft__client_ask_authorization(weft_client *client);
+
 /** Asks the server for the upgrade on the client's stream. Inside a turn. */
 weft_status weft__client_send_request(weft_client *client);
 
@@ -105,7 +114,5 @@ void weft__client_fail_with_answer(weft_client *client, const weft_answer *answe
 
 /** Takes the client off its loop once its connection is open. */
 void weft__client_leave_loop(weft_client *client);
-
-void weft__client_retain(weft_client *client);
 
 #endif

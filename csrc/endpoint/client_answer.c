@@ -218,7 +218,7 @@ static bool keep_answer(weft_client *client, const uint8_t *bytes, size_t length
 static void on_read(void *owner, uint8_t *bytes, size_t length)
 {
     weft_client *client = owner;
-    weft__client_retain(client);
+    weft_client_retain(client);
     if (client->state == WEFT__CLIENT_REFUSED) {
         take_body(client, bytes, length);
     } else if (keep_answer(client, bytes, length)) {

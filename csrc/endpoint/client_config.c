@@ -42,10 +42,22 @@ static weft_status take_subprotocols(weft_client *client, weft_string list, weft
     return WEFT_OK;
 }
 
+/* Two of them would leave it to the server whom it believes. */
+static weft_status check_authorization(const weft_client_config *config, weft__problem *problem)
+{
+    for (size_t i = 0; config->on_authorize && i < config->field_count; i++) {
+        if (!weft__string_equals_ignoring_case(config->fields[i].name, "Authorization")) continue;
+        weft__problem_set(problem, 0, "on_authorize: the fields have an Authorization already");
+        return WEFT_EINVAL;
+    }
+    return WEFT_OK;
+}
+
 static weft_status write_request(weft_client *client, const weft_client_config *config,
                                  weft__problem *problem)
 {
     weft_status status = weft__upgrade_check_fields(config->fields, config->field_count, problem);
+    if (status == WEFT_OK) status = check_authorization(config, problem);
     if (status != WEFT_OK) return status;
     weft__upgrade_offer offer = weft__client_offer(client);
     offer.fields = config->fields;

@@ -39,7 +39,7 @@ weft_status weft__retry_init(weft__retry *retry, const weft_retry_config *given,
     return WEFT_OK;
 }
 
-bool weft__retry_is_worthwhile(weft_status failure, const weft__head *answer)
+bool weft_retry_is_worthwhile(weft_status failure, uint16_t http_status)
 {
     switch (failure) {
     case WEFT_ERESOLVE:
@@ -50,8 +50,7 @@ bool weft__retry_is_worthwhile(weft_status failure, const weft__head *answer)
     case WEFT_EHANDSHAKE: break;
     default: return false;
     }
-    if (!answer) return false;
-    switch (answer->status) {
+    switch (http_status) {
     case 408:
     case 425:
     case 429:

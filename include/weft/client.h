@@ -103,6 +103,14 @@ typedef struct weft_client_config {
     /** Of weft_tls_open_client, for `wss` URLs; held. NULL: the defaults of weft_tls_config, which trust what
      * the system trusts; the system's store is read anew each time then. */
     weft_tls *tls;
+    /**
+     * Asks who the client is, before anything else of attempt number `attempt` (from 1), so that each has an
+     * authorization that holds: answer with weft_client_authorize() or weft_client_decline(), now or later.
+     * handshake_timeout_ms runs meanwhile. `client` lives until the attempt ends; retain it to answer from
+     * another thread. NULL: nobody is asked; an Authorization among `fields` is the same for all attempts,
+     * and WEFT_EINVAL beside this. Thread: the loop's.
+     */
+    void (*on_authorize)(void *context, weft_client *client, uint32_t attempt);
 } weft_client_config;
 
 /** weft_client_config_init for a struct of `size` bytes, as the program knows it. */
@@ -123,9 +131,34 @@ static inline void weft_client_config_init(weft_client_config *config)
 WEFT_API weft_status weft_client_connect(weft_client **out, const weft_client_config *config, char *detail,
                                          size_t detail_size);
 
+/**
+ * Answers on_authorize: the attempt goes on, with `authorization` as the value of its Authorization field
+ * (RFC 9110 section 11.6.2). Copied, and told to nobody else. WEFT_EINVAL unless it is printable ASCII
+ * without a blank at its ends, and the question stands; WEFT_ENOMEM; WEFT_ECLOSED when the loop is closed. An
+ * answer that comes too late, or twice, is passed over. Thread: any.
+ */
+WEFT_API weft_status weft_client_authorize(weft_client *client, uint32_t attempt, weft_string authorization);
+
+/**
+ * Answers on_authorize with a failure: the attempt ends as if with `status` (an error; WEFT_EINVAL for
+ * another) and `detail` (copied; NULL: the status's sentence) of its own, so that another one may follow,
+ * see weft_retry_is_worthwhile(). The rest as above.
+ */
+WEFT_API weft_status weft_client_decline(weft_client *client, uint32_t attempt, weft_status status,
+                                         const char *detail);
+
+/**
+ * Whether another attempt may overcome a failure, as weft_retry_config has it. `http_status` is that of the
+ * answer that refused, with WEFT_EHANDSHAKE; 0: there was none. Thread: any.
+ */
+WEFT_API bool weft_retry_is_worthwhile(weft_status failure, uint16_t http_status);
+
 /** Gives the attempt, or the wait for the next, up: on_failure with WEFT_ECLOSED follows unless it has ended
  * already. Thread: any. */
 WEFT_API void weft_client_cancel(weft_client *client);
+
+/** Takes one more reference, to be given back with weft_client_release(). Thread: any. */
+WEFT_API void weft_client_retain(weft_client *client);
 
 /** Gives the handle back; the attempt, or the connection, goes on. NULL is fine. Thread: any. */
 WEFT_API void weft_client_release(weft_client *client);

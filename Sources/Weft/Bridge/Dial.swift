@@ -14,9 +14,14 @@ final class Dial: @unchecked Sendable {
     // Unchecked: `sink` is used on the connection's loop alone, everything that changes is under the lock.
     private let sink: ConnectionSink
     private let logger: Logger?
+    private let auth: (any ClientAuthentication)?
 
     private struct State {
         var client: CoreHandle?
+        /// The attempt that the authentication is asked for, and why it gave none.
+        var asked: UInt32 = 0
+        var asking: Task<Void, Never>?
+        var refusal: WebSocketError?
         var continuation: CheckedContinuation<Dialled, any Error>?
         var isCancelled = false
         var httpResponse: HTTPResponse?
@@ -24,9 +29,10 @@ final class Dial: @unchecked Sendable {
     }
     private let state = Locked(State())
 
-    private init(sink: ConnectionSink, logger: Logger?) {
+    private init(_ sink: ConnectionSink, _ configuration: ClientConfiguration) {
         self.sink = sink
-        self.logger = logger
+        logger = configuration.logger
+        auth = configuration.auth
     }
 
     deinit { weft_client_release(state.withLock { $0.client }?.pointer) }
@@ -36,7 +42,7 @@ final class Dial: @unchecked Sendable {
         _ url: String, _ configuration: ClientConfiguration, _ eventLoop: EventLoop, _ sink: ConnectionSink,
         pings: PingAnswer
     ) async throws -> Dialled {
-        let dial = Dial(sink: sink, logger: configuration.logger)
+        let dial = Dial(sink, configuration)
         sink.dial = dial
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
@@ -67,6 +73,11 @@ final class Dial: @unchecked Sendable {
         }
         config.on_retry = { context, attempt, status, detail, wait in
             Dial.of(context)?.retries(attempt, String(cString: detail!), .milliseconds(wait))
+        }
+        if auth != nil {
+            config.on_authorize = { context, client, attempt in
+                Dial.of(context)?.ask(Inquiry(client!, attempt))
+            }
         }
         let retained = Unmanaged.passRetained(sink)
         config.context = retained.toOpaque()
@@ -106,7 +117,41 @@ final class Dial: @unchecked Sendable {
         }
     }
 
+    /// The answer comes from a task of its own, which nobody waits for longer than the attempt lasts.
+    private func ask(_ inquiry: Inquiry) {
+        guard let auth else { return }
+        state.withLock { $0.asked = inquiry.attempt }
+        let asking = Task { [self] in
+            do {
+                try inquiry.answer(try await auth.authorization())
+            } catch {
+                decline(inquiry, WebSocketError(authorizationFailed: error))
+            }
+        }
+        state.withLock { $0.asking = asking }
+    }
+
+    private func decline(_ inquiry: Inquiry, _ refusal: WebSocketError) {
+        state.withLock { state in
+            if state.asked == inquiry.attempt { state.refusal = refusal }
+        }
+        inquiry.decline(refusal)
+    }
+
+    private func stopAsking() {
+        let asking = state.withLock { state in
+            defer {
+                state.asked = 0
+                state.asking = nil
+                state.refusal = nil
+            }
+            return state.asking
+        }
+        asking?.cancel()
+    }
+
     private func retries(_ attempt: UInt32, _ detail: String, _ wait: Duration) {
+        stopAsking()
         logger?.warning("attempt \(attempt) to connect failed, the next one follows in \(wait): \(detail)")
     }
 
@@ -116,6 +161,7 @@ final class Dial: @unchecked Sendable {
         let isCancelled = state.withLock { state in
             error.httpResponse = state.httpResponse
             error.httpResponseBody = state.body
+            if let refusal = state.refusal { error = refusal }
             return state.isCancelled
         }
         finish(.failure(isCancelled ? CancellationError() : error))
@@ -132,6 +178,7 @@ final class Dial: @unchecked Sendable {
             return state.continuation
         }
         sink.dial = nil
+        stopAsking()
         continuation?.resume(with: result)
     }
 

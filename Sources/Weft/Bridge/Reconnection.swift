@@ -29,27 +29,22 @@ struct Dialler: Sendable {
         }
         switch audience {
         case .service(let service):
-            let (dialled, queue) = try await Dial.connect(url, configuration, eventLoop, pings: .sink) {
-                let sink = TaskSink(makeCaller: makeCaller)
-                return (sink, sink.queue)
-            }
+            let sink = TaskSink(makeCaller: makeCaller)
+            let run = ServiceRun(service: service, queue: sink.queue)
+            let dialled = try await Dial.open(url, configuration, eventLoop, sink, pings: .sink)
             Task(executorPreference: eventLoop) {
-                await ServiceRun(service: service, queue: queue).run()
+                await run.run()
                 reconnection?.ended(dialled.caller)
             }
             return dialled
         case .inlineService(let service):
-            return try await Dial.connect(url, configuration, eventLoop, pings: .sink) {
-                let sink = InlineSink(service: service, makeCaller: makeCaller)
-                sink.atEnd = reconnection.map { $0.ended }
-                return (sink, ())
-            }.0
+            let sink = InlineSink(service: service, makeCaller: makeCaller)
+            sink.atEnd = reconnection.map { $0.ended }
+            return try await Dial.open(url, configuration, eventLoop, sink, pings: .sink)
         case .nobody:
-            return try await Dial.connect(url, configuration, eventLoop, pings: .library) {
-                let sink = ConnectionSink(makeCaller: makeCaller)
-                sink.atEnd = reconnection.map { $0.ended }
-                return (sink, ())
-            }.0
+            let sink = ConnectionSink(makeCaller: makeCaller)
+            sink.atEnd = reconnection.map { $0.ended }
+            return try await Dial.open(url, configuration, eventLoop, sink, pings: .library)
         }
     }
 

@@ -40,6 +40,27 @@ extension WebSocketError {
     }
 }
 
+extension WebSocketError {
+    /// Another attempt may overcome it, or what is below a failed authorization.
+    var mayPass: Bool {
+        if code == .auth { return (underlying as? WebSocketError)?.mayPass ?? false }
+        return weft_retry_is_worthwhile(coreStatus, UInt16(httpResponse?.status.code ?? 0))
+    }
+
+    /// The core's status where it is one that the core tries again.
+    private var coreStatus: weft_status {
+        switch code {
+        case .nameResolution: WEFT_ERESOLVE
+        case .connectionRefused: WEFT_EREFUSED
+        case .connectionLost: WEFT_ELOST
+        case .handshakeTimedOut: WEFT_ETIMEDOUT
+        case .system: WEFT_ESYSTEM
+        case .invalidHandshake: WEFT_EHANDSHAKE
+        default: WEFT_EINVAL
+        }
+    }
+}
+
 /// Room for a sentence of the core.
 struct Detail {
     private var characters = [CChar](repeating: 0, count: 256)
