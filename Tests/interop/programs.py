@@ -1,6 +1,7 @@
 """Starts and ends the programs under test. Waits are for lines, connections and exits, never for time."""
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -110,6 +111,22 @@ def weft(*words, stdin=""):
     return subprocess.run(
         [program("WEFT_TOOL"), *words], input=stdin, capture_output=True, text=True, timeout=WAIT, check=False
     )
+
+
+@contextlib.contextmanager
+def interop_client(order):
+    """A client that comes back when its connection is lost; see client/InteropClient.swift for the order."""
+    with subprocess.Popen(
+        [program("WEFT_INTEROP_CLIENT")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            process.stdin.write(json.dumps(order) + "\n")
+            process.stdin.flush()
+            yield process
+            process.stdin.close()
+            assert process.wait(WAIT) == 0, process.stderr.read()
+        finally:
+            process.kill()
 
 
 def assert_refused(result, *words):

@@ -1,5 +1,7 @@
 """Our servers over TLS, with what the `authority` fixture has issued."""
 
+import ssl
+
 from programs import c_echo, program, running
 
 
@@ -21,3 +23,11 @@ KINDS = {"c": c_serving, "async": serving, "inline": inline_serving}
 
 def url_of(server, host="localhost"):
     return f"wss://{host}:{server.port}/ws"
+
+
+def trusting(authority, **options):
+    """Of Python, for a client."""
+    context = ssl.create_default_context(cafile=authority.path("ca.pem"))
+    for name, value in options.items():
+        setattr(context, name, value)
+    return context

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import queue
-import subprocess
 import time
 import warnings
 
@@ -15,7 +14,7 @@ from joserfc import jws, jwt
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from programs import WAIT, assert_refused, program, weft
+from programs import WAIT, assert_refused, interop_client, weft
 from test_connect import Peer, serving
 
 SECRET = "0123456789abcdef" * 4
@@ -38,25 +37,10 @@ class Asked:
             pass
 
 
-@contextlib.contextmanager
-def client(order):
-    with subprocess.Popen(
-        [program("WEFT_INTEROP_CLIENT")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            process.stdin.write(json.dumps(order) + "\n")
-            process.stdin.flush()
-            yield process
-            process.stdin.close()
-            assert process.wait(WAIT) == 0, process.stderr.read()
-        finally:
-            process.kill()
-
-
 def authorizations(ends, **auth):
     """What the requests of a client say that comes back after each end of its connection."""
     asked = Asked(ends)
-    with serving(asked.handle) as url, client({"url": url, **auth}):
+    with serving(asked.handle) as url, interop_client({"url": url, **auth}):
         fields = [asked.fields.get(timeout=WAIT) for _ in range(ends + 1)]
     assert all(len(values) == 1 for values in fields)
     return [values[0] for values in fields]

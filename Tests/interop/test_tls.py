@@ -1,4 +1,4 @@
-"""TLS between ours and OpenSSL's, Python's and curl's: who is trusted, what is refused, and how it ends."""
+"""TLS between ours and Python's, curl's and websocat's: who is trusted, what is refused, and how it ends."""
 
 import contextlib
 import socket
@@ -12,22 +12,14 @@ from websockets.sync.client import connect
 from websockets.sync.server import serve as websockets_serve
 
 from programs import WAIT, TOOLS, assert_refused, weft
-from secure import KINDS, serving, url_of
+from secure import serving, trusting, url_of
 
 NAMES = "DNS:localhost,IP:127.0.0.1"
 
 
-@pytest.fixture(params=KINDS)
-def server(request, authority):
-    with KINDS[request.param](authority) as running_server:
-        yield running_server
-
-
-def trusting(authority, **options):
-    context = ssl.create_default_context(cafile=authority.path("ca.pem"))
-    for name, value in options.items():
-        setattr(context, name, value)
-    return context
+@pytest.fixture
+def server(secure_server):
+    return secure_server
 
 
 # -- our server ----------------------------------------------------------------------------------------
@@ -51,44 +43,6 @@ def test_both_versions_are_spoken(server, authority, version):
         assert client.socket.selected_alpn_protocol() in (None, "http/1.1")
         client.send("hello")
         assert client.recv(WAIT) == "hello"
-
-
-def s_client(server, authority, *words, stdin=""):
-    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-servername", "localhost"]
-    return subprocess.run(
-        [*command, "-CAfile", authority.path("ca.pem"), "-verify_return_error", *words],
-        input=stdin, capture_output=True, text=True, timeout=WAIT, check=False,
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
-def test_s_client_resumes_a_session(server, authority, version, tmp_path):
-    session = str(tmp_path / "session")
-    request = "GET / HTTP/1.1\nHost: a\nConnection: close\n\n"
-    first = s_client(server, authority, version, "-sess_out", session, "-crlf", "-ign_eof", stdin=request)
-    assert "New, TLSv1" in first.stdout
-    again = s_client(server, authority, version, "-sess_in", session, "-crlf", "-ign_eof", stdin=request)
-    assert "Reused, TLSv1" in again.stdout
-    assert "HTTP/1.1 " in again.stdout
-    assert "Verify return code: 0 (ok)" in again.stdout
-
-
-def test_renegotiation_is_refused(server, authority):
-    result = s_client(server, authority, "-tls1_2", stdin="R\n")
-    assert "RENEGOTIATING" in result.stdout + result.stderr
-    assert "no renegotiation" in result.stdout + result.stderr
-
-
-@pytest.mark.parametrize("version", ["-tls1", "-tls1_1"])
-def test_older_versions_are_refused(server, authority, version):
-    result = s_client(server, authority, version, "-cipher", "ALL:@SECLEVEL=0")
-    assert result.returncode != 0
-    assert "New, TLSv1" not in result.stdout
-
-
-def test_another_protocol_than_http_is_refused(server, authority):
-    assert "no application protocol" in s_client(server, authority, "-alpn", "h2").stderr
-    assert "ALPN protocol: http/1.1" in s_client(server, authority, "-alpn", "h2,http/1.1", stdin="Q\n").stdout
 
 
 def test_curl_gets_the_page(authority):

@@ -9,6 +9,7 @@ struct InteropClient {
         let order = try JSONDecoder().decode(Order.self, from: Data(line.utf8))
         var configuration = ClientConfiguration()
         configuration.auth = try order.authentication()
+        configuration.secureSocket = order.secure.map(\.secureSocket)
         configuration.retry = RetryConfiguration(
             interval: .milliseconds(1), maxWaitInterval: .milliseconds(1))
         let client = try await AsyncClient(order.url, configuration: configuration)
@@ -17,9 +18,10 @@ struct InteropClient {
     }
 }
 
-/// What a test asks for: one of the three ways to say who a client is.
+/// What a test asks for: one of the three ways to say who a client is, and settings of TLS.
 struct Order: Decodable {
     let url: String
+    var secure: Secure?
     var basic: [String]?
     var bearer: String?
     var token: Token?
@@ -28,6 +30,24 @@ struct Order: Decodable {
         if let basic { return try Credentials(username: basic[0], password: basic[1]) }
         if let bearer { return try BearerToken(bearer) }
         return try token?.issuer()
+    }
+}
+
+/// Settings of TLS.
+struct Secure: Decodable {
+    let authority: String
+    var versions: [String]?
+    var ciphers: [String]?
+    var sharesSession: Bool?
+
+    var secureSocket: ClientSecureSocket {
+        var secureSocket = ClientSecureSocket(cert: .file(authority))
+        if let versions {
+            secureSocket.protocol = Set(versions.compactMap { ["1.2": .tlsv12, "1.3": .tlsv13][$0] })
+        }
+        secureSocket.ciphers = ciphers ?? []
+        secureSocket.shareSession = sharesSession ?? true
+        return secureSocket
     }
 }
 
