@@ -10,7 +10,8 @@ struct Serve: AsyncParsableCommand {
             "Serve an echo at /ws, a chat at /chat, a page that uses them at /, and what is posted at /echo.",
         discussion: """
             A connection to /close/1001 is closed with that code, for trying clients. SIGINT and SIGTERM stop the \
-            server: connections are closed with 1001 and have 5 seconds for that. Exit code 0 then.
+            server: connections are closed with 1001 and have 5 seconds for that. Exit code 0 then. SIGHUP reads the files of \
+            TLS anew for connections from then on.
             """)
 
     @Option(help: "The TCP port; 0 picks one.")
@@ -97,7 +98,7 @@ struct Serve: AsyncParsableCommand {
     }
 
     private func serve() async throws {
-        let signals = try StopSignals()
+        let signals = try Signals([SIGINT, SIGTERM] + (certificate == nil ? [] : [SIGHUP]))
         let listener = try makeListener()
         try await listener.start()
         let address = listener.localAddress!
@@ -106,9 +107,19 @@ struct Serve: AsyncParsableCommand {
         } else if !quiet || port == 0 {
             printLine("weft: listening on \(certificate == nil ? "http" : "https")://\(address)/")
         }
-        await signals.wait()
+        while await signals.next() == SIGHUP { reload(listener) }
         if !quiet { printLine("weft: stopping") }
         try await listener.gracefulStop(timeout: .seconds(5))
+    }
+
+    /// What is not good changes nothing.
+    private func reload(_ listener: Listener) {
+        do {
+            try listener.reloadSecureSocket()
+            if !quiet { printLine("weft: TLS files read anew") }
+        } catch {
+            FileHandle.standardError.write(Data("weft: \(error.message)\n".utf8))
+        }
     }
 
     private func makeListener() throws -> Listener {

@@ -6,34 +6,36 @@ func printLine(_ line: String) {
 }
 
 /// Where the handler of signals writes. Set before the handler is, and never again: no two threads meet here.
-private nonisolated(unsafe) var stopPipe: CInt = -1
+private nonisolated(unsafe) var signalPipe: CInt = -1
 
-/// SIGINT and SIGTERM as something to wait for. From its creation on they do not end the program. One a program.
-struct StopSignals {
-    private let stream: AsyncStream<Void>
+/// Signals as something to wait for. From its creation on they do not end the program. One a program.
+struct Signals {
+    private let stream: AsyncStream<CInt>
 
-    init() throws {
+    init(_ numbers: [CInt]) throws {
         var ends: [CInt] = [0, 0]
         guard pipe(&ends) == 0 else { throw Failure(description: "no descriptors for a pipe") }
-        let (stream, continuation) = AsyncStream<Void>.makeStream()
+        let (stream, continuation) = AsyncStream<CInt>.makeStream()
         self.stream = stream
         let readingEnd = ends[0]
-        stopPipe = ends[1]
+        signalPipe = ends[1]
         Thread.detachNewThread {
             var byte: UInt8 = 0
-            while read(readingEnd, &byte, 1) == 1 { continuation.yield() }
+            while read(readingEnd, &byte, 1) == 1 { continuation.yield(CInt(byte)) }
         }
-        for number in [SIGINT, SIGTERM] {
+        for number in numbers {
             // A handler of ours, as a DispatchSource on Linux can lose a signal that comes soon after its creation.
-            signal(number) { _ in
-                var byte: UInt8 = 0
-                _ = write(stopPipe, &byte, 1)
+            signal(number) { number in
+                var byte = UInt8(number)
+                _ = write(signalPipe, &byte, 1)
             }
         }
     }
 
-    func wait() async {
-        for await _ in stream { return }
+    /// The next one.
+    func next() async -> CInt? {
+        for await number in stream { return number }
+        return nil
     }
 }
 

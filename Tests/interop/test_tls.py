@@ -1,6 +1,8 @@
 """TLS between ours and Python's, curl's and websocat's: who is trusted, what is refused, and how it ends."""
 
 import contextlib
+import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -11,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 from websockets.sync.server import serve as websockets_serve
 
-from programs import WAIT, TOOLS, assert_refused, weft
+from programs import WAIT, TOOLS, assert_refused, serve, weft
 from secure import serving, trusting, url_of
 
 NAMES = "DNS:localhost,IP:127.0.0.1"
@@ -122,6 +124,32 @@ def test_records_may_be_cut_anywhere(server, authority, step):
         thread.join(WAIT)
 
 
+def test_sighup_reads_the_files_anew(authority, tmp_path):
+    """Who is connected stays; a file that is not good changes nothing."""
+    for kind in ("pem", "key"):
+        shutil.copy(authority.path(f"server.{kind}"), tmp_path / f"own.{kind}")
+    files = ["--tls-cert", str(tmp_path / "own.pem"), "--tls-key", str(tmp_path / "own.key")]
+    authority.issue("renewed", NAMES)
+
+    def shown(server):
+        with connect(url_of(server), ssl=trusting(authority)) as client:
+            return client.socket.getpeercert()["subject"][0][0][1]
+
+    with serve(*files) as server, connect(url_of(server), ssl=trusting(authority)) as before:
+        assert shown(server) == "server"
+        (tmp_path / "own.pem").write_text("nothing of the kind")
+        server.process.send_signal(signal.SIGHUP)
+        server.await_error("own.pem")
+        assert shown(server) == "server"
+        for kind in ("pem", "key"):
+            shutil.copy(authority.path(f"renewed.{kind}"), tmp_path / f"own.{kind}")
+        server.process.send_signal(signal.SIGHUP)
+        assert server.process.stdout.readline() == "weft: TLS files read anew\n"
+        assert shown(server) == "renewed"
+        before.send("still here")
+        assert before.recv(WAIT) == "still here"
+
+
 # -- our client ----------------------------------------------------------------------------------------
 
 
@@ -132,14 +160,14 @@ def echo(connection):
 
 
 @contextlib.contextmanager
-def websockets_server(authority, name="server", handler=echo, **options):
+def websockets_server(authority, name="server", handler=echo, max_size=2**20, **options):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(authority.path(f"{name}.pem"), authority.path(f"{name}.key"))
     for option, value in options.items():
         setattr(context, option, value)
     if options.get("verify_mode"):
         context.load_verify_locations(authority.path("ca.pem"))
-    with websockets_serve(handler, "127.0.0.1", 0, ssl=context) as server:
+    with websockets_serve(handler, "127.0.0.1", 0, ssl=context, max_size=max_size) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield server.socket.getsockname()[1]
