@@ -10,6 +10,7 @@ from websockets.sync.client import unix_connect
 from websockets.sync.server import unix_serve
 
 from programs import WAIT, assert_refused, connecting, program, weft
+from secure import trusting
 
 
 @pytest.fixture
@@ -76,6 +77,20 @@ def test_connects_to_a_server_of_others(path):
         server.shutdown()
         thread.join(WAIT)
     assert paths == ["/some/path?query=1"]
+
+
+def test_serves_over_tls(path, authority):
+    options = ["--tls-cert", authority.path("server.pem"), "--tls-key", authority.path("server.key")]
+    with serving(path, *options):
+        with unix_connect(path, "wss://localhost/ws", ssl=trusting(authority)) as client:
+            client.send("hello")
+            assert client.recv(WAIT) == "hello"
+        words = ["curl", "-sS", "--cacert", authority.path("ca.pem"), "--unix-socket", path, "https://localhost/"]
+        assert b"<html" in subprocess.run(words, capture_output=True, timeout=WAIT, check=True).stdout
+
+
+def test_has_no_url_for_tls_to_a_socket(path):
+    assert_refused(weft("connect", f"wss+unix:{path}"), "scheme is not ws, wss or ws+unix")
 
 
 def test_says_that_nobody_listens(path):

@@ -1,65 +1,12 @@
-#include "net/lab.h"
-
-#include "net/tls_stream.h"
-#include "tls/test_papers.h"
+#include "net/guest.h"
 
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 
 enum {
     LARGE = 3000000
 };
-
-/* -- OpenSSL as the peer --------------------------------------------------------------------------- */
-
-typedef struct guest {
-    SSL_CTX *context;
-    SSL *ssl;
-    int socket;
-} guest;
-
-static void secure_stream(void *context)
-{
-    lab *lab = context;
-    weft_tls *tls = open_server(&all);
-    assert_int_equal(weft__stream_secure(lab->stream, tls, NULL, 0), WEFT_OK);
-    weft_tls_release(tls);
-}
-
-/* A client whose handshake is still to come. */
-static guest guest_connect(lab *lab, bool is_small)
-{
-    guest guest = {.socket = lab_connect(lab, is_small)};
-    on_loop(lab->loop, secure_stream, lab);
-    guest.context = SSL_CTX_new(TLS_client_method());
-    guest.ssl = SSL_new(guest.context);
-    SSL_set_fd(guest.ssl, guest.socket);
-    return guest;
-}
-
-static guest guest_open(lab *lab, bool is_small)
-{
-    guest guest = guest_connect(lab, is_small);
-    assert_int_equal(SSL_connect(guest.ssl), 1);
-    gate_await(&lab->secured, 1);
-    return guest;
-}
-
-static void guest_leave(guest *guest)
-{
-    SSL_free(guest->ssl);
-    SSL_CTX_free(guest->context);
-    if (guest->socket >= 0) close(guest->socket);
-    guest->socket = -1;
-}
-
-static void send_from(BIO *memory, int socket)
-{
-    char *records;
-    long length = BIO_get_mem_data(memory, &records);
-    peer_send(socket, records, (size_t)length);
-    BIO_reset(memory);
-}
 
 /* -- reading ------------------------------------------------------------------------------------------ */
 
@@ -471,6 +418,64 @@ static void test_a_flood_of_key_updates_ends_the_stream(void **state)
     lab_close(&lab);
 }
 
+/* -- in single bytes ---------------------------------------------------------------------------------- */
+
+static void talk_in_single_bytes(lab *lab, guest *guest)
+{
+    BIO *memory = BIO_new(BIO_s_mem());
+    int one = 1;
+    SSL_set0_wbio(guest->ssl, memory);
+    setsockopt(guest->socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    fcntl(guest->socket, F_SETFL, O_NONBLOCK);
+    while (SSL_do_handshake(guest->ssl) != 1) {
+        send_single_bytes(memory, guest->socket);
+        assert_true(peer_is_readable(guest->socket, PEER_DEADLINE_MS));
+    }
+    static uint8_t bytes[700];
+    assert_int_equal(SSL_write(guest->ssl, "hello", 5), 5);
+    assert_int_equal(SSL_write(guest->ssl, bytes, sizeof bytes), sizeof bytes);
+    SSL_shutdown(guest->ssl);
+    send_single_bytes(memory, guest->socket);
+    gate_await(&lab->secured, 1);
+    gate_await(&lab->ended, 1);
+    assert_int_equal(lab->end, WEFT_OK);
+    assert_int_equal(lab->bytes_read, 5 + sizeof bytes);
+    assert_memory_equal(lab->first_bytes, "hello", 5);
+}
+
+static void test_all_of_it_may_come_in_single_bytes(void **state)
+{
+    (void)state;
+    const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    for (int i = 0; i < 4; i++) {
+        lab lab;
+        lab_open(&lab);
+        guest guest = (i & 1 ? guest_serve : guest_call)(&lab, versions[i / 2]);
+        talk_in_single_bytes(&lab, &guest);
+        assert_int_equal(SSL_version(guest.ssl), versions[i / 2]);
+        guest_leave(&guest);
+        lab_close(&lab);
+    }
+}
+
+/* -- renegotiation ------------------------------------------------------------------------------------ */
+
+static void test_a_client_refuses_renegotiation(void **state)
+{
+    (void)state;
+    lab lab;
+    lab_open(&lab);
+    guest guest = guest_serve(&lab, TLS1_2_VERSION);
+    assert_int_equal(SSL_accept(guest.ssl), 1);
+    gate_await(&lab.secured, 1);
+    assert_int_equal(SSL_renegotiate(guest.ssl), 1);
+    assert_int_equal(SSL_do_handshake(guest.ssl), 1); /* only asks */
+    assert_int_not_equal(SSL_read(guest.ssl, (char[8]){0}, 8), 1);
+    assert_int_equal(ERR_GET_REASON(ERR_peek_last_error()), SSL_R_NO_RENEGOTIATION);
+    guest_leave(&guest);
+    lab_close(&lab);
+}
+
 static void test_renegotiation_is_refused(void **state)
 {
     (void)state;
@@ -553,6 +558,8 @@ int main(void)
         cmocka_unit_test(test_a_damaged_record_ends_the_stream_behind_the_good_ones),
         cmocka_unit_test(test_an_alert_outlives_a_failed_write),
         cmocka_unit_test(test_a_flood_of_key_updates_ends_the_stream),
+        cmocka_unit_test(test_all_of_it_may_come_in_single_bytes),
+        cmocka_unit_test(test_a_client_refuses_renegotiation),
         cmocka_unit_test(test_renegotiation_is_refused),
         cmocka_unit_test(test_the_owner_may_close_inside_any_event),
     };

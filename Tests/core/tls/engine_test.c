@@ -1,20 +1,5 @@
 #include "tls/pair.h"
 
-static void test_records_may_be_cut_anywhere(void **state)
-{
-    (void)state;
-    const size_t pieces[] = {1, 2, 3, 5, 7, 16, 100, 1000, 16384, SIZE_MAX};
-    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
-        pair pair;
-        pair_open(&pair, open_client(&all), open_server(&all), pieces[i]);
-        shake_hands(&pair);
-        assert_true(pair.client->is_open);
-        assert_true(pair.server->is_open);
-        expect_talk(&pair);
-        pair_close(&pair);
-    }
-}
-
 static void test_an_announced_end_is_told_from_a_cut_one(void **state)
 {
     (void)state;
@@ -69,6 +54,22 @@ static weft_tls *open_speaking(bool is_server, uint32_t versions, const char *ci
     config.ciphers = ciphers;
     config.shares_sessions = shares_sessions;
     return open_settings(&config, is_server);
+}
+
+static void test_records_may_be_cut_anywhere(void **state)
+{
+    (void)state;
+    const size_t pieces[] = {1, 2, 3, 5, 7, 16, 100, 1000, 16384, SIZE_MAX};
+    const uint32_t versions[] = {WEFT_TLS_1_2, WEFT_TLS_1_3};
+    for (size_t i = 0; i < 2 * sizeof pieces / sizeof *pieces; i++) {
+        pair pair;
+        pair_open(&pair, open_speaking(false, versions[i % 2], NULL, true), open_server(&all), pieces[i / 2]);
+        shake_hands(&pair);
+        assert_true(pair.client->is_open);
+        assert_true(pair.server->is_open);
+        expect_talk(&pair);
+        pair_close(&pair);
+    }
 }
 
 static void expect_common(uint32_t client, uint32_t server, const char *version)
