@@ -4,7 +4,8 @@ Swift and C blocks of the Markdown files, and Swift blocks of doc comments in So
 document: in Swift, declarations go into an enum named after it, where all its blocks see them, and statements into one
 asynchronous function for each block. What every page takes for granted is given below. Lines that a page needs and
 readers do not stand before a block as an HTML comment that begins with "swift:". The blocks of the README are a program
-too, top_level/main.swift: statements outside of functions have rules of their own.
+too, top_level/main.swift: statements outside of functions have rules of their own. A block behind a comment that begins
+with "quote:" and names a file stands in that file, word for word, which is compiled elsewhere.
 
 usage: doc_examples.py ROOT OUTPUT
 """
@@ -26,6 +27,7 @@ GIVEN = "caller: Caller, client: Client, listener: Listener, request: UpgradeReq
 DECLARATION = re.compile(
     r"^(?:@\S+ )*(?:public |private |final )*(struct|class|actor|enum|protocol|extension|func|typealias) (\w+)"
 )
+QUOTE = re.compile(r"^<!-- quote: (?P<file>\S+) -->\n+```swift\n(?P<body>.*?)^```$\n", re.M | re.S)
 FENCE = re.compile(r"^(?:<!-- swift:\n(?P<hidden>.*?)\n-->\n+)?```(?P<language>swift|c)\n(?P<body>.*?)^```$", re.M | re.S)
 
 
@@ -36,6 +38,15 @@ def blocks_of(text, language):
             continue
         line = text.count("\n", 0, found.start("body")) + 1
         yield line, (found["hidden"] + "\n" if found["hidden"] else "") + found["body"]
+
+
+def without_quotes(root, page, text):
+    """The text with its quotes blank, so that line numbers stay; a quote that its file does not have ends the program."""
+    for quote in QUOTE.finditer(text):
+        if quote["body"] not in (root / quote["file"]).read_text():
+            line = text.count("\n", 0, quote.start()) + 1
+            sys.exit(f"{page}:{line}: not in {quote['file']}")
+    return QUOTE.sub(lambda quote: "\n" * quote[0].count("\n"), text)
 
 
 def comments_of(text):
@@ -102,7 +113,7 @@ def main(root, output):
     (output / "Prelude.swift").write_text(PRELUDE)
     pages = [*root.glob("*.md"), *root.glob("docs/*.md"), *root.glob("Sources/Weft/Weft.docc/**/*.md")]
     for page in sorted(pages):
-        text = page.read_text()
+        text = without_quotes(root, page, page.read_text())
         name = "Page_" + re.sub(r"\W", "_", str(page.relative_to(root)))
         if source := swift_source(name, blocks_of(text, "swift")):
             (output / f"{name}.swift").write_text(source)
