@@ -13,7 +13,8 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 from websockets.sync.server import serve as websockets_serve
 
-from programs import WAIT, TOOLS, assert_refused, serve, weft
+from authority import openssl
+from programs import WAIT, TOOLS, assert_refused, connecting, serve, weft
 from secure import serving, trusting, url_of
 
 NAMES = "DNS:localhost,IP:127.0.0.1"
@@ -58,10 +59,17 @@ def curl(server, authority):
     return subprocess.run(command, capture_output=True, text=True, timeout=WAIT, check=True).stdout
 
 
+def websocat(server, **environment):
+    command = [TOOLS / "websocat", "-1", url_of(server)]
+    return subprocess.run(
+        command, input="hello\n", env=environment, capture_output=True, text=True, timeout=WAIT, check=False
+    )
+
+
 def test_websocat_connects(server, authority):
-    command = [TOOLS / "websocat", "--insecure", "-1", url_of(server)]
-    result = subprocess.run(command, input="hello\n", capture_output=True, text=True, timeout=WAIT, check=False)
+    result = websocat(server, SSL_CERT_FILE=authority.path("ca.pem"))
     assert result.stdout == "hello\n", result.stderr
+    assert "certificate verify failed" in websocat(server).stderr
 
 
 def test_strangers_are_refused_and_the_log_says_why(authority):
@@ -180,6 +188,24 @@ def test_connect_talks_to_websockets(authority, host):
     with websockets_server(authority) as port:
         result = weft("connect", f"wss://{host}:{port}/", "--ca", authority.path("ca.pem"), stdin="hello\n")
     assert (result.returncode, result.stdout) == (0, "hello\n"), result.stderr
+
+
+def test_connect_talks_to_websocat(authority, tmp_path):
+    store = str(tmp_path / "server.p12")
+    files = ["-in", authority.path("server.pem"), "-inkey", authority.path("server.key")]
+    openssl("pkcs12", "-export", *files, "-out", store, "-passout", "pass:secret")
+    words = ["--pkcs12-der", store, "--pkcs12-passwd", "secret", "ws-upgrade:ssl-accept:inetd:", "mirror:"]
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"wss://localhost:{listening.getsockname()[1]}/"
+        with connecting("--linger", "0", "--ca", authority.path("ca.pem"), url) as talk:
+            accepted, _ = listening.accept()
+            with accepted, subprocess.Popen([TOOLS / "websocat", *words], stdin=accepted, stdout=accepted) as peer:
+                accepted.close()
+                talk.say("hello")
+                assert talk.hear() == "hello"
+                _, _, errors = talk.end()
+                assert "code 1005" in errors  # its answer to a close has none
+                peer.terminate()
 
 
 def test_connect_shows_its_certificate(authority):
