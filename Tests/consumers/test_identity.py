@@ -4,6 +4,7 @@ import base64
 import contextlib
 import hashlib
 import hmac
+import http.client
 import json
 import os
 import ssl
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from programs import WAIT, program, running
-from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 ORIGIN = "https://app.example"
@@ -84,20 +85,54 @@ def server(authority, key):
         yield server
 
 
+def trusting(authority, certificate):
+    trust = ssl.create_default_context(cafile=authority.path("ca.pem"))
+    if certificate:
+        trust.load_cert_chain(authority.path(f"{certificate}.pem"), authority.path(f"{certificate}.key"))
+    return trust
+
+
 @pytest.fixture
 def enter(server, authority):
     """Connects with a value of Authorization, a certificate, an origin, or without."""
 
     def enter(authorization=None, certificate=None, **options):
-        trust = ssl.create_default_context(cafile=authority.path("ca.pem"))
-        if certificate:
-            trust.load_cert_chain(authority.path(f"{certificate}.pem"), authority.path(f"{certificate}.key"))
-        values = authorization if isinstance(authorization, list) else [authorization] if authorization else []
-        fields = [("Authorization", value) for value in values]
+        trust = trusting(authority, certificate)
+        # The client reads and writes on two threads, and Python 3.11 does not lock between them: a ticket of TLS 1.3
+        # that comes while the request is being sent can make it wait for ever.
+        trust.maximum_version = ssl.TLSVersion.TLSv1_2
+        fields = {"Authorization": authorization} if authorization else None
         url = f"wss://localhost:{server.port}/ws"
         return connect(url, ssl=trust, additional_headers=fields, open_timeout=WAIT, **options)
 
     return enter
+
+
+@pytest.fixture
+def refused(server, authority):
+    """Asks in the same way, and tells the answer as status, challenge and body."""
+
+    def refused(authorization=None, certificate=None, origin=None):
+        context = trusting(authority, certificate)
+        with contextlib.closing(http.client.HTTPSConnection("localhost", server.port, timeout=WAIT, context=context)) as asking:
+            asking.putrequest("GET", "/ws")
+            values = authorization if isinstance(authorization, list) else [authorization]
+            fields = [
+                ("Upgrade", "websocket"),
+                ("Connection", "Upgrade"),
+                ("Sec-WebSocket-Version", "13"),
+                ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+                ("Origin", origin),
+                *(("Authorization", value) for value in values),
+            ]
+            for name, value in fields:
+                if value is not None:
+                    asking.putheader(name, value)
+            asking.endheaders()
+            answer = asking.getresponse()
+            return answer.status, answer.getheader("WWW-Authenticate"), answer.read()
+
+    return refused
 
 
 def basic(username, password):
@@ -132,14 +167,6 @@ def hs256(secret):
 def says(socket):
     socket.send("hello")
     return socket.recv(WAIT)
-
-
-def refused(enter, *words, **options):
-    """The answer as status, challenge and body."""
-    with pytest.raises(InvalidStatus) as caught:
-        enter(*words, **options)
-    answer = caught.value.response
-    return answer.status_code, answer.headers.get("WWW-Authenticate"), answer.body
 
 
 UNIDENTIFIED = (401, CHALLENGE, b"say who you are")
@@ -177,8 +204,8 @@ def test_a_scheme_is_known_in_any_case(enter, key):
         [basic("ada", "correct horse"), basic("ada", "correct horse")],
     ],
 )
-def test_others_get_one_answer_whatever_was_wrong(enter, authorization):
-    assert refused(enter, authorization) == UNIDENTIFIED
+def test_others_get_one_answer_whatever_was_wrong(refused, authorization):
+    assert refused(authorization) == UNIDENTIFIED
 
 
 def test_a_token_opens(enter, key):
@@ -188,7 +215,7 @@ def test_a_token_opens(enter, key):
         assert says(socket) == "grace (token): hello"
 
 
-def test_a_token_must_be_the_issuers_for_us_and_now(enter, key):
+def test_a_token_must_be_the_issuers_for_us_and_now(enter, refused, key):
     now, sign = int(time.time()), es256(key)
     wrong = {
         "expired": token(sign, exp=now - 1),
@@ -215,14 +242,14 @@ def test_a_token_must_be_the_issuers_for_us_and_now(enter, key):
         "not a token": "Bearer abc",
         "nothing": "Bearer ..",
     }
-    assert {what: refused(enter, value) for what, value in wrong.items()} == dict.fromkeys(wrong, UNIDENTIFIED)
+    assert {what: refused(value) for what, value in wrong.items()} == dict.fromkeys(wrong, UNIDENTIFIED)
     with enter(token(sign)) as socket:
         assert says(socket) == "grace (token): hello"
 
 
-def test_a_token_without_the_scope_is_not_allowed(enter, key):
-    assert refused(enter, token(es256(key), scope="read chats")) == NOT_ALLOWED
-    assert refused(enter, token(es256(key), without=("scope",))) == NOT_ALLOWED
+def test_a_token_without_the_scope_is_not_allowed(refused, key):
+    assert refused(token(es256(key), scope="read chats")) == NOT_ALLOWED
+    assert refused(token(es256(key), without=("scope",))) == NOT_ALLOWED
 
 
 def test_an_open_connection_ends_with_its_token(enter, key):
@@ -241,46 +268,47 @@ def test_a_device_enters_with_its_certificate(enter, certificate, name):
         assert says(socket) == f"{name} (certificate): hello"
 
 
-def test_a_certificate_of_the_authority_that_is_not_listed(enter):
-    assert refused(enter, certificate="thief") == NOT_ALLOWED
+def test_a_certificate_of_the_authority_that_is_not_listed(refused):
+    assert refused(certificate="thief") == NOT_ALLOWED
 
 
-def test_a_certificate_of_another_authority_ends_in_tls(server, enter):
-    with pytest.raises((OSError, EOFError, ConnectionClosed, InvalidMessage)):  # never an answer
-        enter(certificate="forged")
+def test_a_certificate_of_another_authority_ends_in_tls(server, refused):
+    with pytest.raises((OSError, http.client.BadStatusLine)):
+        refused(certificate="forged")
     server.await_error("CN=forged")
 
 
-def test_wrong_credentials_are_not_mended_by_a_certificate(enter):
-    assert refused(enter, basic("ada", "wrong horse"), certificate="sensor") == UNIDENTIFIED
+def test_wrong_credentials_are_not_mended_by_a_certificate(refused):
+    assert refused(basic("ada", "wrong horse"), certificate="sensor") == UNIDENTIFIED
 
 
-def test_pages_of_other_origins_are_refused_whoever_reads_them(enter):
+def test_pages_of_other_origins_are_refused_whoever_reads_them(enter, refused):
     with enter(basic("ada", "correct horse"), origin=ORIGIN) as socket:
         assert says(socket) == "ada (password): hello"
     for origin in ("https://evil.example", "https://app.example.evil.example", "http://app.example", "null"):
-        status, challenge, _ = refused(enter, basic("ada", "correct horse"), origin=origin)
+        status, challenge, _ = refused(basic("ada", "correct horse"), origin=origin)
         assert (status, challenge) == (403, None), origin
 
 
-def test_the_log_has_the_reason_and_no_secret(server, enter, key):
+def test_the_log_has_the_reason_and_no_secret(server, refused, key):
     wrong = token(es256(key), aud="elsewhere")
-    refused(enter, wrong)
+    refused(wrong)
     server.await_error("for another audience")
-    refused(enter, basic("ada", "open sesame"))
+    refused(basic("ada", "open sesame"))
     server.await_error("wrong user name or password")
     assert wrong.split(".")[1] not in server.error_text()
     assert "open sesame" not in server.error_text()
 
 
-def test_others_are_served_while_a_password_is_checked(enter):
+def test_others_are_served_while_a_password_is_checked(enter, refused):
     """A loop that derived keys itself would answer once or twice in that time."""
     answers, ended = 0, threading.Event()
 
     def log_in():
-        with contextlib.suppress(InvalidStatus):
-            enter(basic("ada", "wrong horse"))
-        ended.set()
+        try:
+            refused(basic("ada", "wrong horse"))
+        finally:
+            ended.set()
 
     with enter(basic("ada", "correct horse")) as socket:
         thread = threading.Thread(target=log_in)
