@@ -2,6 +2,7 @@
 
 #include "base/allocator.h"
 
+#include <openssl/crypto.h>
 #include <string.h>
 
 enum {
@@ -60,4 +61,10 @@ void weft__buffer_clear(weft__buffer *buffer)
 {
     weft__free(buffer->bytes);
     *buffer = (weft__buffer){0};
+}
+
+void weft__buffer_wipe(weft__buffer *buffer)
+{
+    if (buffer->bytes) OPENSSL_cleanse(buffer->bytes, buffer->capacity);
+    weft__buffer_clear(buffer);
 }

@@ -53,4 +53,8 @@ static inline void weft__buffer_reset(weft__buffer *buffer)
 /** Empties the buffer and gives its block back. */
 void weft__buffer_clear(weft__buffer *buffer);
 
+/** The same for what nobody may find in memory later: the block is overwritten first. Blocks that the buffer
+ *  has outgrown before are not: reserve the whole room at once. */
+void weft__buffer_wipe(weft__buffer *buffer);
+
 #endif

@@ -4,6 +4,7 @@
 #include "base/config.h"
 #include "net/tls_stream.h"
 
+#include <openssl/crypto.h>
 #include <stdio.h>
 
 void weft_exchange_release(weft_exchange *exchange)
@@ -11,7 +12,7 @@ void weft_exchange_release(weft_exchange *exchange)
     if (!exchange) return;
     if (atomic_fetch_sub_explicit(&exchange->holders, 1, memory_order_acq_rel) > 1) return;
     weft__response_reader_clear(&exchange->answer);
-    weft__buffer_clear(&exchange->request);
+    weft__buffer_wipe(&exchange->request);
     weft__destination_clear(&exchange->server);
     weft__loop_release(exchange->loop);
     weft__free(exchange);
@@ -102,6 +103,7 @@ static void on_read(void *owner, uint8_t *bytes, size_t length)
     weft__problem problem;
     weft_exchange *exchange = owner;
     weft_status status = weft__response_reader_take(&exchange->answer, bytes, length, &problem);
+    OPENSSL_cleanse(bytes, length); /* they may be a token, and lie where the loop reads everything */
     if (status != WEFT_OK) {
         fail(exchange, status, problem.text);
     } else if (exchange->answer.part == WEFT__RESPONSE_WHOLE) {
@@ -141,7 +143,7 @@ static void send_request(weft_exchange *exchange)
     const weft__span span = {weft__buffer_front(&exchange->request), weft__buffer_length(&exchange->request)};
     exchange->state = WEFT__EXCHANGE_AWAITING;
     weft_status status = weft__stream_write(exchange->stream, &span, 1);
-    weft__buffer_clear(&exchange->request);
+    weft__buffer_wipe(&exchange->request);
     if (status != WEFT_OK) fail_plainly(exchange, status);
 }
 

@@ -5,6 +5,8 @@
 #include "http/request_writer.h"
 #include "http/upgrade.h"
 
+#include <stdio.h>
+
 enum {
     MAX_BODY_SIZE = 1024 * 1024,
     TIMEOUT_MS = 30000
@@ -31,6 +33,27 @@ static weft_status check(const weft_exchange_config *config, weft__problem *prob
     return WEFT_EINVAL;
 }
 
+static weft_status take_server(weft__destination *server, const weft_exchange_config *config,
+                               weft__problem *problem)
+{
+    return weft__destination_init(server, config->url, weft__url_parse_http, config->tls, problem);
+}
+
+weft_status weft_exchange_check(const weft_exchange_config *given, char *detail, size_t detail_size)
+{
+    weft_exchange_config config;
+    weft__destination server = {0};
+    weft__problem problem;
+    weft_exchange_config_init(&config);
+    weft_status status = weft__config_take(&config, given, sizeof config);
+    weft__problem_set(&problem, 0, "%s", weft_status_text(status));
+    if (status == WEFT_OK) status = check(&config, &problem);
+    if (status == WEFT_OK) status = take_server(&server, &config, &problem);
+    weft__destination_clear(&server);
+    if (detail_size) snprintf(detail, detail_size, "%s", status == WEFT_OK ? "" : problem.text);
+    return status;
+}
+
 static weft_status write_request(weft_exchange *exchange, const weft_exchange_config *config,
                                  weft__problem *problem)
 {
@@ -52,8 +75,6 @@ weft_status weft__exchange_take_config(weft_exchange *exchange, const weft_excha
     bool is_head = weft__string_equals(config->method, "HEAD");
     weft__response_reader_init(&exchange->answer, is_head, config->max_body_size);
     weft_status status = check(config, problem);
-    if (status == WEFT_OK)
-        status = weft__destination_init(&exchange->server, config->url, weft__url_parse_http, config->tls,
-                                        problem);
+    if (status == WEFT_OK) status = take_server(&exchange->server, config, problem);
     return status == WEFT_OK ? write_request(exchange, config, problem) : status;
 }

@@ -1,6 +1,7 @@
 #include "http/request_writer.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static void write_line(weft__writer *writer, weft_string method, const weft__url *url)
 {
@@ -64,12 +65,27 @@ static bool tells_length(const weft__plain_request *request)
     return !weft__string_equals(request->method, "GET") && !weft__string_equals(request->method, "HEAD");
 }
 
+/* Room for the whole of it, so that no outgrown block keeps a part. */
+static weft_status reserve(weft__buffer *out, const weft__plain_request *request)
+{
+    enum {
+        OWN_FIELDS = 256 /* and the blanks of the first line */
+    };
+    const weft__url *url = request->url;
+    size_t length = OWN_FIELDS + request->method.length + url->host.length + url->path.length +
+                    url->query.length + request->body.length;
+    for (size_t i = 0; i < request->field_count; i++)
+        length += request->fields[i].name.length + request->fields[i].value.length + strlen(": \r\n");
+    return weft__buffer_reserve(out, length, SIZE_MAX) ? WEFT_OK : WEFT_ENOMEM;
+}
+
 weft_status weft__request_write(weft__buffer *out, const weft__plain_request *request)
 {
     char length[48];
     const weft_field *fields = request->fields;
     size_t count = request->field_count;
     weft__writer writer = weft__writer_begin(out);
+    writer.status = reserve(out, request);
     weft__request_write_start(&writer, request->method, request->url, fields, count);
     snprintf(length, sizeof length, "Content-Length: %zu\r\n", request->body.length);
     if (tells_length(request)) weft__writer_text(&writer, length);

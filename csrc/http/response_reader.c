@@ -11,8 +11,8 @@ void weft__response_reader_init(weft__response_reader *reader, bool is_to_head, 
 void weft__response_reader_clear(weft__response_reader *reader)
 {
     weft__head_clear(&reader->head);
-    weft__buffer_clear(&reader->input);
-    weft__buffer_clear(&reader->body);
+    weft__buffer_wipe(&reader->input);
+    weft__buffer_wipe(&reader->body);
 }
 
 static weft_status fail(weft__problem *problem, weft_status status, const char *sentence)

@@ -47,7 +47,7 @@ weft_status weft__response_reader_take(weft__response_reader *reader, const uint
  *  WEFT_EHTTP with a sentence. */
 weft_status weft__response_reader_end(weft__response_reader *reader, weft__problem *problem);
 
-/** Gives the memory back. */
+/** Gives the memory back, overwritten: an answer may be a credential. */
 void weft__response_reader_clear(weft__response_reader *reader);
 
 #endif

@@ -56,8 +56,7 @@ weft_status weft__tls_open_file(BIO **out, const char *path, const char *what, w
     weft__buffer bytes = {0};
     weft_status status = weft__tls_read_file(&bytes, path, what, problem);
     *out = status == WEFT_OK ? copy_of(&bytes) : NULL;
-    OPENSSL_cleanse(bytes.bytes, bytes.capacity);
-    weft__buffer_clear(&bytes);
+    weft__buffer_wipe(&bytes);
     if (status != WEFT_OK || *out) return status;
     return WEFT_ENOMEM;
 }

@@ -55,6 +55,13 @@ static inline void weft_exchange_config_init(weft_exchange_config *config)
 }
 
 /**
+ * Says at once what weft_exchange_start would find wrong with `config`, whose `loop` may be NULL here: for a
+ * program that asks later. Returns what weft_exchange_start would, with a sentence in `detail`. Thread: any.
+ */
+WEFT_API weft_status weft_exchange_check(const weft_exchange_config *config, char *detail,
+                                         size_t detail_size);
+
+/**
  * Starts; on_answer or on_failure ends it, exactly one of them and exactly once. Copies `config`. Returns
  * WEFT_EURL, WEFT_EINVAL, WEFT_ETLS, WEFT_ENOMEM or WEFT_ECLOSED, with `*out` NULL, a sentence in `detail`
  * (cut at `detail_size`) and no callback ever made. Thread: any.

@@ -118,6 +118,35 @@ static void test_failure_keeps_the_content(void **state)
     allocator_restore(&counter);
 }
 
+static bool freed_block_is_zero;
+
+static void look_and_release(void *context, void *block)
+{
+    const uint8_t *bytes = block;
+    freed_block_is_zero = true;
+    for (size_t i = 0; i < 256; i++)
+        freed_block_is_zero = freed_block_is_zero && bytes[i] == 0;
+    counting_release(context, block);
+}
+
+static void test_wiping_leaves_nothing_in_memory(void **state)
+{
+    (void)state;
+    counting_allocator counter = {0};
+    weft__buffer buffer = {0};
+    const weft_allocator hook = {&counter, counting_allocate, counting_reallocate, look_and_release};
+    assert_int_equal(weft_set_allocator(&hook), WEFT_OK);
+    weft__buffer_wipe(&buffer); /* without a block */
+    append(&buffer, "a secret");
+    weft__buffer_consume(&buffer, 2); /* what was taken is still there */
+    assert_int_equal(buffer.capacity, 256);
+    weft__buffer_wipe(&buffer);
+    assert_true(freed_block_is_zero);
+    assert_null(buffer.bytes);
+    expect(&buffer, "");
+    allocator_restore(&counter);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +156,7 @@ int main(void)
         cmocka_unit_test(test_growth_is_geometric),
         cmocka_unit_test(test_the_front_is_used_again),
         cmocka_unit_test(test_failure_keeps_the_content),
+        cmocka_unit_test(test_wiping_leaves_nothing_in_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

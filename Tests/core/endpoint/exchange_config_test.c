@@ -7,6 +7,10 @@ static void expect_config_refused(weft_exchange_config config, weft_status statu
     assert_int_equal(weft_exchange_start(&exchange, &config, detail, sizeof detail), status);
     assert_null(exchange);
     assert_string_equal(detail, sentence);
+    if (!config.loop) return;
+    config.loop = NULL; /* which a check does without */
+    assert_int_equal(weft_exchange_check(&config, detail, sizeof detail), status);
+    assert_string_equal(detail, sentence);
 }
 
 static void test_the_defaults_are_those_promised(void **state)
@@ -62,11 +66,42 @@ static void test_settings_that_cannot_be_are_refused_at_once(void **state)
     world_clear(&world);
 }
 
+static void test_settings_that_can_be_are_checked_without_a_start(void **state)
+{
+    (void)state;
+    char detail[256] = "old";
+    weft_exchange_config config;
+    weft_exchange_config_init(&config);
+    config.url = weft__string("http://localhost/token?a=b");
+    assert_int_equal(weft_exchange_check(&config, detail, sizeof detail), WEFT_OK);
+    assert_string_equal(detail, "");
+    config.url = weft__string("");
+    assert_int_equal(weft_exchange_check(&config, NULL, 0), WEFT_EURL);
+}
+
+static void test_a_check_says_when_memory_runs_out(void **state)
+{
+    (void)state;
+    char detail[256];
+    counting_allocator counter;
+    weft_exchange_config config;
+    weft_exchange_config_init(&config);
+    config.url = weft__string("http://localhost/");
+    allocator_count(&counter);
+    assert_int_equal(weft_exchange_check(&config, detail, sizeof detail), WEFT_OK);
+    counter.fail_at = counter.requests + 1;
+    assert_int_equal(weft_exchange_check(&config, detail, sizeof detail), WEFT_ENOMEM);
+    assert_string_equal(detail, weft_status_text(WEFT_ENOMEM));
+    allocator_restore(&counter);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_defaults_are_those_promised),
         cmocka_unit_test(test_settings_that_cannot_be_are_refused_at_once),
+        cmocka_unit_test(test_settings_that_can_be_are_checked_without_a_start),
+        cmocka_unit_test(test_a_check_says_when_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -464,6 +464,45 @@ static void test_an_attached_loop_needs_nothing_but_uv_run(void **state)
     assert_int_equal(uv_loop_close(&uv), 0);
 }
 
+/* -- secrets --------------------------------------------------------------------------------------- */
+
+static _Atomic size_t secrets_freed;
+
+static void search_and_release(void *context, void *block)
+{
+    const char *bytes = block, *secret = "s3cr3t";
+    for (size_t i = 0, size = ((const size_t *)block)[-2]; i + 6 <= size; i++)
+        secrets_freed += memcmp(bytes + i, secret, 6) == 0;
+    counting_release(context, block);
+}
+
+static void test_no_memory_is_given_back_with_a_secret_in_it(void **state)
+{
+    (void)state;
+    for (int secure = 0; secure < 2; secure++) {
+        counting_allocator counter = {0};
+        const weft_allocator hook = {&counter, counting_allocate, counting_reallocate, search_and_release};
+        assert_int_equal(weft_set_allocator(&hook), WEFT_OK);
+        const weft_field field = {weft__string("Authorization"), weft__string("Basic s3cr3t")};
+        answerer answerer = {.conduct = WAITS, .papers = secure ? &all : NULL};
+        answerer_start(&answerer, "HTTP/1.1 200 OK\r\nX: s3cr3t\r\nContent-Length: 6\r\n\r\ns3cr3t");
+        world world;
+        world_init_client(&world);
+        weft_exchange_config config = asking(&world, url_of(&answerer));
+        weft_tls *tls = secure ? open_client(&all) : NULL;
+        config.tls = tls;
+        config.fields = &field;
+        config.field_count = 1;
+        config.body = weft__string("password=s3cr3t");
+        ask(&world, &answerer, config);
+        weft_tls_release(tls);
+        assert_string_equal(world.body, "s3cr3t");
+        world_clear(&world);
+        allocator_restore(&counter);
+        assert_int_equal(secrets_freed, 0);
+    }
+}
+
 /* -- without memory -------------------------------------------------------------------------------- */
 
 /* Returns false until memory lasts to the end; allocation `n` from here fails. */
@@ -529,6 +568,7 @@ int main(void)
         cmocka_unit_test(test_a_closed_loop_takes_no_exchange),
         cmocka_unit_test(test_a_callback_may_release_and_ask_again),
         cmocka_unit_test(test_an_attached_loop_needs_nothing_but_uv_run),
+        cmocka_unit_test(test_no_memory_is_given_back_with_a_secret_in_it),
         cmocka_unit_test(test_each_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -81,6 +81,29 @@ static void test_what_cannot_be_sent_appends_nothing(void **state)
     allocator_restore(&counter);
 }
 
+static void test_one_block_holds_it_all(void **state)
+{
+    (void)state;
+    static char long_value[5000], long_body[70000];
+    memset(long_value, 'v', sizeof long_value);
+    memset(long_body, 'b', sizeof long_body);
+    const weft__url url = url_of("http://[::1]:65535/a/path?and=query");
+    const weft_field fields[] = {{weft__string("A"), {long_value, sizeof long_value}},
+                                 {weft__string("B"), weft__string("")}};
+    const weft__plain_request request = {.method = {long_value, 32},
+                                         .url = &url,
+                                         .fields = fields,
+                                         .field_count = 2,
+                                         .body = {long_body, sizeof long_body}};
+    weft__buffer out = {0};
+    counting_allocator counter;
+    allocator_count(&counter);
+    assert_int_equal(weft__request_write(&out, &request), WEFT_OK);
+    assert_int_equal(counter.requests, 1);
+    weft__buffer_clear(&out);
+    allocator_restore(&counter);
+}
+
 static void test_methods_are_tokens(void **state)
 {
     (void)state;
@@ -100,6 +123,7 @@ int main(void)
         cmocka_unit_test(test_a_body_goes_with_its_length),
         cmocka_unit_test(test_given_fields_take_the_place_of_our_own),
         cmocka_unit_test(test_what_cannot_be_sent_appends_nothing),
+        cmocka_unit_test(test_one_block_holds_it_all),
         cmocka_unit_test(test_methods_are_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
