@@ -58,7 +58,8 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
         /// TLS failed: a file of ``ListenerConfiguration/secureSocket`` or ``ClientConfiguration/secureSocket``, the
         /// peer's certificate, the handshake or a record.
         public static let ssl = Code("ssl")
-        /// A client cannot say who it is: what ``Credentials``, a ``BearerToken`` or a ``JWTIssuer`` was made of, or
+        /// A client cannot say who it is: what ``Credentials``, a ``BearerToken``, a ``JWTIssuer`` or a grant of OAuth 2.0
+        /// was made of, what a token server answered, or
         /// what ``ClientConfiguration/auth`` did when it was asked. A server that does not like what it was told
         /// is `.invalidHandshake` instead.
         public static let auth = Code("auth")
@@ -90,7 +91,8 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
     /// closing handshake; empty when it said nothing.
     public var closeReason: String?
 
-    /// The server's answer, where it refused the opening handshake.
+    /// The server's answer, where it refused the opening handshake; with `.auth` status and `Retry-After` of the token
+    /// server that refused.
     public var httpResponse: HTTPResponse?
 
     /// Up to 8 KiB of the body of ``httpResponse``.

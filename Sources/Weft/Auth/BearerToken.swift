@@ -16,13 +16,16 @@ public struct BearerToken: ClientAuthentication, Hashable, CustomStringConvertib
     /// - Parameter token: Letters, digits and `-._~+/`, at least one, and then any number of `=`.
     /// - Throws: ``WebSocketError`` `.auth` for another.
     public init(_ token: String) throws(WebSocketError) {
-        let name = "token"
-        if token.isEmpty { throw authProblem(name, "it is empty") }
-        let characters = token.utf8.reversed().drop { $0 == UInt8(ascii: "=") }
-        guard !characters.isEmpty, characters.allSatisfy(\.isOfBearerToken) else {
-            throw authProblem(name, "it has a character that no bearer token has (RFC 6750 section 2.1)")
-        }
+        if let problem = Self.problem(of: token) { throw authProblem("token", problem) }
         value = "Bearer " + token
+    }
+
+    /// Nil for a token that can be sent.
+    static func problem(of token: String) -> String? {
+        if token.isEmpty { return "it is empty" }
+        let characters = token.utf8.reversed().drop { $0 == UInt8(ascii: "=") }
+        let isToken = !characters.isEmpty && characters.allSatisfy(\.isOfBearerToken)
+        return isToken ? nil : "it has a character that no bearer token has (RFC 6750 section 2.1)"
     }
 
     /// The same value each time.

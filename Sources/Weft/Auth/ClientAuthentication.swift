@@ -1,6 +1,7 @@
 /// Says who a client is, in the `Authorization` field of its opening handshake (RFC 9110 §11.6.2).
 ///
-/// ``Credentials``, ``BearerToken`` and ``JWTIssuer`` do. One of your own returns what it likes:
+/// ``Credentials``, ``BearerToken``, ``JWTIssuer``, ``OAuth2ClientCredentialsGrant``, ``OAuth2PasswordGrant`` and
+/// ``OAuth2RefreshTokenGrant`` do. One of your own returns what it likes:
 ///
 /// ```swift
 /// struct KeyFromVault: ClientAuthentication {

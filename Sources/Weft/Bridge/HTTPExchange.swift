@@ -1,5 +1,6 @@
 internal import CWeft
 import HTTPTypes
+import Logging
 
 /// One HTTP request on a connection of its own.
 struct HTTPExchangeRequest: Sendable {
@@ -9,12 +10,14 @@ struct HTTPExchangeRequest: Sendable {
     /// `Content-Length` and `Connection` are the core's.
     var headers = HTTPFields()
     var body: [UInt8] = []
-    /// For `https`; nil trusts what the system trusts. Its warnings are for the caller to log.
+    /// For `https`; nil trusts what the system trusts.
     var secureSocket: ClientSecureSocket?
     /// The longest body of an answer, in bytes; nil is the core's 1 MiB.
     var maxBodySize: Int?
     /// For the whole exchange; nil is the core's 30 s, zero or less waits for ever.
     var timeout: Duration?
+    /// Is told when nobody knows for certain who the server is.
+    var logger: Logger?
 }
 
 /// An ``HTTPExchangeRequest`` on its way to its answer: retained by the core until the one callback that ends it.
@@ -98,7 +101,9 @@ final class HTTPExchange: Sendable {
 
     private func failed(_ status: weft_status, _ detail: String) {
         let isCancelled = state.withLock { $0.isCancelled }
-        finish(.failure(isCancelled ? CancellationError() : WebSocketError(status, detail)))
+        var error = WebSocketError(status, detail)
+        if status == WEFT_ETIMEDOUT { error.code = .handshakeTimedOut }
+        finish(.failure(isCancelled ? CancellationError() : error))
     }
 
     private func finish(_ result: sending Result<Answer, any Error>) {
@@ -115,6 +120,20 @@ final class HTTPExchange: Sendable {
 }
 
 extension HTTPExchangeRequest {
+    /// Throws what ``HTTPExchange/perform(_:on:)`` would find wrong before it asks.
+    func check() throws(WebSocketError) {
+        var config = weft_exchange_config()
+        weft_exchange_config_init(&config)
+        var detail = Detail()
+        let tls = try settings()
+        config.tls = tls?.pointer
+        try detail.fill { text, size in
+            lendTexts(&config) { config in weft_exchange_check(&config, text, size) }
+        }
+    }
+
+    var isSecure: Bool { url.prefix(6).lowercased() == "https:" }
+
     /// Starts; `config` has the loop and the callbacks.
     fileprivate func send(_ given: weft_exchange_config) throws(WebSocketError) -> CoreHandle {
         var config = given
@@ -122,6 +141,7 @@ extension HTTPExchangeRequest {
         var detail = Detail()
         let tls = try settings()
         config.tls = tls?.pointer
+        if isSecure { secureSocket?.warn(logger) }
         try detail.fill { text, size in
             lendTexts(&config) { config in weft_exchange_start(&exchange, &config, text, size) }
         }
@@ -130,7 +150,6 @@ extension HTTPExchangeRequest {
 
     /// What an `https` URL needs; what was given is checked in any case.
     private func settings() throws(WebSocketError) -> TLSSettings? {
-        let isSecure = url.prefix(6).lowercased() == "https:"
         guard let secureSocket else { return isSecure ? try TLSSettingsStore.ofDefaults.settings() : nil }
         return try secureSocket.settings()
     }

@@ -18,17 +18,19 @@ struct InteropClient {
     }
 }
 
-/// What a test asks for: one of the three ways to say who a client is, and settings of TLS.
+/// What a test asks for: one of the ways to say who a client is, and settings of TLS.
 struct Order: Decodable {
     let url: String
     var secure: Secure?
     var basic: [String]?
     var bearer: String?
     var token: Token?
+    var oauth2: Grant?
 
     func authentication() throws -> (any ClientAuthentication)? {
         if let basic { return try Credentials(username: basic[0], password: basic[1]) }
         if let bearer { return try BearerToken(bearer) }
+        if let oauth2 { return try oauth2.grant() }
         return try token?.issuer()
     }
 }
@@ -91,6 +93,42 @@ struct Token: Decodable {
         if let keyFile { return .pem(keyFile: keyFile, keyPassword: password) }
         guard let keyStore else { throw Unknown(algorithm: "a key for \(algorithm)") }
         return .keyStore(path: keyStore, password: password, alias: alias)
+    }
+}
+
+/// An OAuth 2.0 grant: of a refresh token, of a password, or of the client itself.
+struct Grant: Decodable {
+    let url: String
+    let clientID: String
+    let clientSecret: String
+    var scopes: [String]?
+    var parameters: [String: String]?
+    var isInBody: Bool?
+    var authority: String?
+    var username: String?
+    var password: String?
+    var refreshToken: String?
+
+    func grant() throws -> any ClientAuthentication {
+        var clientConfig = OAuth2ClientConfiguration()
+        clientConfig.secureSocket = authority.map { ClientSecureSocket(cert: .file($0)) }
+        let bearer = isInBody == true ? OAuth2CredentialBearer.postBody : .authHeader
+        if let refreshToken {
+            return try OAuth2RefreshTokenGrant(
+                refreshURL: url, refreshToken: refreshToken, clientID: clientID, clientSecret: clientSecret,
+                scopes: scopes ?? [], optionalParams: parameters ?? [:], credentialBearer: bearer,
+                clientConfig: clientConfig)
+        }
+        if let username, let password {
+            return try OAuth2PasswordGrant(
+                tokenURL: url, username: username, password: password, clientID: clientID,
+                clientSecret: clientSecret, scopes: scopes ?? [],
+                refreshConfig: .init(refreshURL: url, credentialBearer: bearer, clientConfig: clientConfig),
+                optionalParams: parameters ?? [:], credentialBearer: bearer, clientConfig: clientConfig)
+        }
+        return try OAuth2ClientCredentialsGrant(
+            tokenURL: url, clientID: clientID, clientSecret: clientSecret, scopes: scopes ?? [],
+            optionalParams: parameters ?? [:], credentialBearer: bearer, clientConfig: clientConfig)
     }
 }
 
