@@ -14,6 +14,9 @@ final class KeyFiles: Sendable {
 
     func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
 
+    /// One that no other test writes to at the same time.
+    func newPath(_ name: String) -> String { path("\(UUID().uuidString)-\(name)") }
+
     /// Writes a text to a file of that name.
     func write(_ name: String, _ text: String) throws -> String {
         try text.write(toFile: path(name), atomically: true, encoding: .utf8)
@@ -39,13 +42,25 @@ final class KeyFiles: Sendable {
         return path(name)
     }
 
+    /// Not by Foundation's `Process`, which on Linux reads beyond a page when it lists the open descriptors.
     func openssl(_ words: [String]) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["openssl"] + words
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        if process.terminationStatus != 0 { throw RawFailure("openssl \(words) failed") }
+        var arguments = (["openssl"] + words).map { strdup($0) } + [nil]
+        defer { for argument in arguments { free(argument) } }
+        #if canImport(Darwin)
+            var actions: posix_spawn_file_actions_t?
+        #else
+            var actions = posix_spawn_file_actions_t()
+        #endif
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+        var child = pid_t()
+        var environment: [UnsafeMutablePointer<CChar>?] = [nil]
+        guard posix_spawnp(&child, "openssl", &actions, nil, &arguments, &environment) == 0 else {
+            throw RawFailure("openssl does not start")
+        }
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0 && errno == EINTR {}
+        if status != 0 { throw RawFailure("openssl \(words) failed") }
     }
 }

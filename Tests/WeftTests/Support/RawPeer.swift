@@ -55,7 +55,8 @@ private func sendSome(_ descriptor: Int32, _ bytes: ArraySlice<UInt8>, flags: In
 }
 
 private func acceptSocket(_ descriptor: Int32) throws -> Int32 {
-    let accepted = accept(descriptor, nil, nil)
+    var accepted: Int32
+    repeat { accepted = accept(descriptor, nil, nil) } while accepted < 0 && errno == EINTR
     guard accepted >= 0 else { throw RawFailure(call: "accept") }
     return accepted
 }

@@ -43,7 +43,7 @@ final class TestAuthority: Sendable {
 
     /// The same as a key store.
     func store(_ name: String, password: String) throws -> String {
-        let path = files.path("\(name)-\(password).p12")
+        let path = files.newPath("\(name).p12")
         try files.openssl([
             "pkcs12", "-export", "-inkey", files.path("\(name).key"), "-in", certificate(name), "-passout",
             "pass:\(password)", "-out", path,
@@ -53,7 +53,7 @@ final class TestAuthority: Sendable {
 
     /// The authority as a trust store.
     func trustStore(password: String) throws -> String {
-        let path = files.path("trust-\(password).p12")
+        let path = files.newPath("trust.p12")
         try files.openssl([
             "pkcs12", "-export", "-nokeys", "-in", files.path("ca.pem"), "-passout", "pass:\(password)",
             "-out", path,
@@ -63,7 +63,7 @@ final class TestAuthority: Sendable {
 
     /// The key in a file that the password opens.
     func lockedKey(_ name: String, password: String) throws -> String {
-        let path = files.path("\(name)-locked.key")
+        let path = files.newPath("\(name)-locked.key")
         try files.openssl([
             "pkcs8", "-topk8", "-in", files.path("\(name).key"), "-passout", "pass:\(password)", "-out", path,
         ])
