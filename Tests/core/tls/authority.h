@@ -30,6 +30,9 @@ typedef struct wish {
     const char *names; /* as in "DNS:localhost,IP:127.0.0.1"; NULL: none */
     long valid_from, valid_until;
     bool is_authority;
+    const char *purposes;    /* as in "OCSPSigning"; NULL: any */
+    const char *information; /* as in "OCSP;URI:http://a/"; NULL: none */
+    const char *lists;       /* as in "URI:http://a/"; NULL: none */
 } wish;
 
 static inline void add_extension(X509 *certificate, X509 *issuer, int kind, const char *value)
@@ -61,6 +64,9 @@ static inline paper issue(const paper *issuer, wish wish)
     add_extension(certificate, signer->certificate, NID_basic_constraints,
                   wish.is_authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
     if (wish.names) add_extension(certificate, signer->certificate, NID_subject_alt_name, wish.names);
+    if (wish.purposes) add_extension(certificate, signer->certificate, NID_ext_key_usage, wish.purposes);
+    if (wish.information) add_extension(certificate, signer->certificate, NID_info_access, wish.information);
+    if (wish.lists) add_extension(certificate, signer->certificate, NID_crl_distribution_points, wish.lists);
     assert_true(X509_sign(certificate, signer->key, EVP_sha256()) > 0);
     return made;
 }
