@@ -37,6 +37,8 @@ void weft_client_retain(weft_client *client)
 static void drop_transport(weft_client *client)
 {
     weft__timer_stop(&client->timer);
+    weft__revocation_check_cancel(client->revocation_check);
+    client->revocation_check = NULL;
     weft__dialer_cancel(client->dialer);
     client->dialer = NULL;
     weft__stream_close(client->stream);

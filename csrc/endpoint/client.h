@@ -5,6 +5,7 @@
 #include "endpoint/destination.h"
 #include "endpoint/proxy.h"
 #include "endpoint/retry.h"
+#include "endpoint/revocation_check.h"
 #include "http/chunked.h"
 #include "http/key.h"
 #include "http/offer.h"
@@ -54,6 +55,7 @@ struct weft_client {
     weft__retry retry;
     weft__dialer *dialer;
     weft__stream *stream;
+    weft__revocation_check *revocation_check; /* of the server's certificates; NULL: none under way */
     weft__buffer input;
     size_t length_parsed; /* of the input: no whole head, as far as is known */
     weft__head head;      /* of a refusal, as the three below */

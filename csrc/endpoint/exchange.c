@@ -32,6 +32,8 @@ static void leave_loop(weft_exchange *exchange)
     exchange->state = WEFT__EXCHANGE_DONE;
     weft__timer_stop(&exchange->timer);
     weft__timer_stop(&exchange->tls_timer);
+    weft__revocation_check_cancel(exchange->revocation_check);
+    exchange->revocation_check = NULL;
     weft__dialer_cancel(exchange->dialer);
     exchange->dialer = NULL;
     weft__stream_close(exchange->stream);
@@ -147,11 +149,30 @@ static void send_request(weft_exchange *exchange)
     if (status != WEFT_OK) fail_plainly(exchange, status);
 }
 
+static void on_verdict(void *owner, weft_status status, const char *detail)
+{
+    weft_exchange *exchange = owner;
+    exchange->revocation_check = NULL;
+    if (status != WEFT_OK) {
+        fail(exchange, status, detail);
+        return;
+    }
+    weft__timer_stop(&exchange->tls_timer);
+    weft__stream_start_reading(exchange->stream);
+    send_request(exchange);
+}
+
 static void on_secure(void *owner)
 {
     weft_exchange *exchange = owner;
-    weft__timer_stop(&exchange->tls_timer);
-    send_request(exchange);
+    weft_status status =
+        weft__revocation_check_start(&exchange->revocation_check, exchange->loop,
+                                     weft__stream_tls(exchange->stream), on_verdict, exchange);
+    if (exchange->revocation_check) {
+        weft__stream_stop_reading(exchange->stream);
+    } else {
+        on_verdict(exchange, status, weft_status_text(status));
+    }
 }
 
 static const weft__stream_events stream_events = {

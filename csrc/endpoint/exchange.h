@@ -2,6 +2,7 @@
 #define WEFT_ENDPOINT_EXCHANGE_H
 
 #include "endpoint/destination.h"
+#include "endpoint/revocation_check.h"
 #include "http/response_reader.h"
 #include "weft/exchange.h"
 
@@ -33,6 +34,7 @@ struct weft_exchange {
     weft__buffer request; /* with its body; until it is sent */
     weft__dialer *dialer;
     weft__stream *stream;
+    weft__revocation_check *revocation_check; /* of the server's certificates; NULL: none under way */
     weft__response_reader answer;
     weft__timer timer;     /* of the whole exchange */
     weft__timer tls_timer; /* of the TLS handshake alone */

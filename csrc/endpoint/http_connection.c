@@ -30,6 +30,8 @@ static void leave(weft__http_connection *connection)
 {
     connection->state = WEFT__HTTP_GONE;
     weft__timer_stop(&connection->timer);
+    weft__revocation_check_cancel(connection->revocation_check);
+    connection->revocation_check = NULL;
     while (!weft__link_is_alone(&connection->requests))
         weft__request_leave(request_of(connection->requests.next));
     weft__link_remove(&connection->link); /* now, for until then its site cannot end */

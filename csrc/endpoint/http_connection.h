@@ -2,6 +2,7 @@
 #define WEFT_ENDPOINT_HTTP_CONNECTION_H
 
 #include "endpoint/listener.h"
+#include "endpoint/revocation_check.h"
 #include "http/chunked.h"
 
 /** What an accepted stream is to bring, until it is closed or becomes a WebSocket. */
@@ -25,12 +26,13 @@ typedef struct weft__http_connection {
     bool is_taking;  /* requests off the input: no second time on the stack */
     bool peer_ended; /* its own direction of TCP */
     weft__stream *stream;
-    weft__buffer input;         /* what arrived and was not taken */
-    size_t length_parsed;       /* of the input: no whole head, as far as is known */
-    weft__link requests;        /* weft_request.link, in their order */
-    size_t request_count;       /* of the list */
-    uint64_t body_left;         /* of a body with Content-Length */
-    weft__chunked chunked_body; /* of one that is chunked */
+    weft__revocation_check *revocation_check; /* of the client's certificates; NULL: none under way */
+    weft__buffer input;                       /* what arrived and was not taken */
+    size_t length_parsed;                     /* of the input: no whole head, as far as is known */
+    weft__link requests;                      /* weft_request.link, in their order */
+    size_t request_count;                     /* of the list */
+    uint64_t body_left;                       /* of a body with Content-Length */
+    weft__chunked chunked_body;               /* of one that is chunked */
     weft__timer timer;
     weft__link link; /* of the site */
     weft__loop_member member;

@@ -61,6 +61,10 @@ weft_status weft__tls_engine_peer_certificate(const weft__tls_engine *engine, we
 void weft__tls_engine_refuse(weft__tls_engine *engine, X509_STORE_CTX *chain);
 int weft__tls_engine_keep_session(weft__tls_engine *engine, SSL_SESSION *session);
 
+/** engine_problem.c: the sentence for a certificate of the peer that is not good for `cause`. */
+void weft__tls_engine_describe_refusal(const weft__tls_engine *engine, X509 *certificate, const char *cause,
+                                       weft__tls_problem *problem);
+
 /** engine_problem.c: nothing works from now on; says why, as OpenSSL has it, and returns the status. */
 weft_status weft__tls_engine_fail(weft__tls_engine *engine);
 

@@ -14,18 +14,24 @@ static void write_name(char *out, size_t size, X509_NAME *name)
     BIO_free(text);
 }
 
-void weft__tls_engine_refuse(weft__tls_engine *engine, X509_STORE_CTX *chain)
+void weft__tls_engine_describe_refusal(const weft__tls_engine *engine, X509 *certificate, const char *cause,
+                                       weft__tls_problem *problem)
 {
     char subject[128] = "", issuer[128] = "";
-    int cause = X509_STORE_CTX_get_error(chain);
-    X509 *certificate = X509_STORE_CTX_get_current_cert(chain);
     if (certificate) {
         write_name(subject, sizeof subject, X509_get_subject_name(certificate));
         write_name(issuer, sizeof issuer, X509_get_issuer_name(certificate));
     }
-    weft__tls_problem_set(&engine->problem, "the certificate of %s is refused: %s (subject %s, issuer %s)",
-                          engine->peer ? engine->peer : "the client", X509_verify_cert_error_string(cause),
-                          *subject ? subject : "unknown", *issuer ? issuer : "unknown");
+    weft__tls_problem_set(problem, "the certificate of %s is refused: %s (subject %s, issuer %s)",
+                          engine->peer ? engine->peer : "the client", cause, *subject ? subject : "unknown",
+                          *issuer ? issuer : "unknown");
+}
+
+void weft__tls_engine_refuse(weft__tls_engine *engine, X509_STORE_CTX *chain)
+{
+    const char *cause = X509_verify_cert_error_string(X509_STORE_CTX_get_error(chain));
+    X509 *certificate = X509_STORE_CTX_get_current_cert(chain);
+    weft__tls_engine_describe_refusal(engine, certificate, cause, &engine->problem);
 }
 
 /* OpenSSL 3.0 has no words for some of TLS 1.3. */

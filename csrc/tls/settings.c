@@ -17,6 +17,8 @@ void weft_tls_config_init_sized(weft_tls_config *config, size_t size)
         .handshake_timeout_ms = 10000,
         .shares_sessions = true,
         .session_timeout_s = 7200,
+        .revocation_cache_size = 50,
+        .revocation_validity_s = 900,
     };
     weft__config_init(config, size, &defaults, sizeof defaults);
 }
@@ -35,6 +37,7 @@ void weft_tls_release(weft_tls *tls)
     for (size_t i = 0; i < tls->identity_count; i++)
         weft__tls_identity_clear(&tls->identities[i]);
     weft__tls_sessions_clear(&tls->sessions);
+    weft__revocation_cache_clear(&tls->known);
     SSL_CTX_free(tls->context);
     weft__free(tls->server_name);
     weft__free(tls);
@@ -47,6 +50,26 @@ static bool is_server_name(const char *name)
 {
     size_t length = name ? strlen(name) : 0;
     return length <= WEFT__TLS_NAME_MAX && (length != 1 || *name != '.');
+}
+
+static bool verifies(const weft_tls_config *config, bool is_server)
+{
+    weft_tls_verification asked = config->verification;
+    if (asked == WEFT_TLS_VERIFY_DEFAULT) return !is_server;
+    return asked != WEFT_TLS_VERIFY_NOTHING_INSECURE;
+}
+
+static const char *revocation_fault(const weft_tls_config *config, bool is_server)
+{
+    weft_tls_revocation asked = config->revocation;
+    if (asked < WEFT_TLS_REVOCATION_IGNORED || asked > WEFT_TLS_REVOCATION_OCSP_CRL)
+        return "revocation is no weft_tls_revocation";
+    if (asked && !verifies(config, is_server)) return "revocation: no certificate of the peer is verified";
+    if (!config->revocation_cache_size || config->revocation_cache_size > 100000)
+        return "revocation_cache_size is not in 1 to 100000";
+    if (!config->revocation_validity_s || config->revocation_validity_s > INT32_MAX)
+        return "revocation_validity_s is not in 1 to 2147483647";
+    return NULL;
 }
 
 static weft_status check(const weft_tls_config *config, bool is_server, weft__tls_problem *problem)
@@ -67,6 +90,7 @@ static weft_status check(const weft_tls_config *config, bool is_server, weft__tl
     if (!is_server_name(config->server_name)) wrong = "server_name is no host name of at most 255 bytes";
     if (!config->session_timeout_s || config->session_timeout_s > INT32_MAX)
         wrong = "session_timeout_s is not in 1 to 2147483647";
+    if (!wrong) wrong = revocation_fault(config, is_server);
     if (!wrong) return WEFT_OK;
     weft__tls_problem_set(problem, "%s", wrong);
     return WEFT_EINVAL;
@@ -93,18 +117,25 @@ static int note_refused_certificate(int is_good, X509_STORE_CTX *chain)
 static weft_status set_verification(weft_tls *tls, const weft_tls_config *config, weft__tls_problem *problem)
 {
     weft_tls_verification asked = config->verification;
-    if (asked == WEFT_TLS_VERIFY_DEFAULT) {
-        asked = tls->is_server ? WEFT_TLS_VERIFY_NOTHING_INSECURE : WEFT_TLS_VERIFY_REQUIRED;
-    }
-    tls->verifies = asked != WEFT_TLS_VERIFY_NOTHING_INSECURE;
+    tls->verifies = verifies(config, tls->is_server);
     if (!tls->verifies) {
         SSL_CTX_set_verify(tls->context, SSL_VERIFY_NONE, NULL);
         return WEFT_OK;
     }
-    int mode = SSL_VERIFY_PEER | (asked == WEFT_TLS_VERIFY_REQUIRED ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0);
+    int mode = SSL_VERIFY_PEER | (asked == WEFT_TLS_VERIFY_OPTIONAL ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT);
     SSL_CTX_set_verify(tls->context, mode, note_refused_certificate);
     if (!config->trust_file) return weft__tls_trust_system(tls->context, problem);
     return weft__tls_trust_file(tls->context, config->trust_file, config->trust_password, problem);
+}
+
+static weft_status set_revocation(weft_tls *tls, const weft_tls_config *config)
+{
+    tls->checks_revocation = config->revocation != WEFT_TLS_REVOCATION_IGNORED;
+    if (!tls->checks_revocation) return WEFT_OK;
+    if (config->revocation == WEFT_TLS_REVOCATION_STAPLING && !tls->is_server)
+        SSL_CTX_set_tlsext_status_type(tls->context, TLSEXT_STATUSTYPE_ocsp);
+    return weft__revocation_cache_init(&tls->known, config->revocation_cache_size,
+                                       config->revocation_validity_s);
 }
 
 /* -- sessions ---------------------------------------------------------------------------------- */
@@ -120,8 +151,9 @@ static void set_sessions(weft_tls *tls, const weft_tls_config *config)
 {
     SSL_CTX *context = tls->context;
     long mode = tls->is_server ? SSL_SESS_CACHE_OFF : SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL;
-    tls->shares_sessions = config->shares_sessions;
-    if (!config->shares_sessions) {
+    /* A resumed session shows no chain that could be asked about. */
+    tls->shares_sessions = config->shares_sessions && !tls->checks_revocation;
+    if (!tls->shares_sessions) {
         SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
         SSL_CTX_set_num_tickets(context, 0);
         mode = SSL_SESS_CACHE_OFF;
@@ -221,6 +253,7 @@ static weft_status furnish(weft_tls *tls, const weft_tls_config *config, weft__t
     if (status == WEFT_OK && config->ciphers)
         status = weft__tls_set_ciphers(tls->context, config->ciphers, &versions, problem);
     set_versions(tls->context, versions);
+    if (status == WEFT_OK) status = set_revocation(tls, config);
     set_sessions(tls, config);
     if (status == WEFT_OK) status = load_identities(tls, config, problem);
     if (status == WEFT_OK) status = set_verification(tls, config, problem);

@@ -2,6 +2,7 @@
 #define WEFT_TLS_SETTINGS_H
 
 #include "tls/identity.h"
+#include "tls/revocation_cache.h"
 #include "tls/sessions.h"
 
 #include <stdatomic.h>
@@ -19,10 +20,12 @@ struct weft_tls {
     char *server_name; /* closed by a NUL, or NULL */
     SSL_CTX *context;
     bool shares_sessions;
+    bool checks_revocation; /* of the peer's certificates */
 
     /* any thread */
     _Atomic size_t holders;
     weft__tls_sessions sessions; /* of a client */
+    weft__revocation_cache known;
 
     size_t identity_count;
     weft__tls_identity identities[];

@@ -50,6 +50,17 @@ typedef enum weft_tls_verification {
     WEFT_TLS_VERIFY_NOTHING_INSECURE = 3, /**< A client: any certificate and any name. */
 } weft_tls_verification;
 
+/** Whether the peer's certificates have been revoked. What cannot be found out counts as revoked. */
+typedef enum weft_tls_revocation {
+    WEFT_TLS_REVOCATION_IGNORED = 0, /**< Nobody is asked. */
+    /** The server's own certificate: the answer that it has sent along (RFC 6066 section 8), for which a
+     *  client asks. Without one, for all other certificates, and of a server: as below. */
+    WEFT_TLS_REVOCATION_STAPLING = 1,
+    /** The issuer's OCSP responder (RFC 6960), else its list of revoked certificates (RFC 5280 section 5), at
+     *  the `http` addresses that the certificate names. */
+    WEFT_TLS_REVOCATION_OCSP_CRL = 2,
+} weft_tls_revocation;
+
 /** Settings of TLS. Strings are closed by a NUL. Start from weft_tls_config_init(). */
 typedef struct weft_tls_config {
     size_t size; /**< Set by init; lets the struct grow at its end. */
@@ -77,6 +88,16 @@ typedef struct weft_tls_config {
     uint32_t handshake_timeout_ms; /**< For the TLS handshake alone; 10 s; 0: no limit of its own. */
     bool shares_sessions;          /**< Sessions are resumed (RFC 8446 section 2.2); true. */
     uint32_t session_timeout_s;    /**< How long they may be; at least 1; 7200. */
+    /**
+     * Of each certificate of the peer's chain but the trusted one, before anything is read from the
+     * connection; handshake_timeout_ms includes it. Needs verification. Sessions are not resumed then: they
+     * show no chain. Asked on the connection's loop, without holding it: the responder for at most 3 s and
+     * 64 KiB, for the list 30 s and 16 MiB. WEFT_TLS_REVOCATION_IGNORED.
+     */
+    weft_tls_revocation revocation;
+    uint32_t revocation_cache_size; /**< So many certificates are remembered as good; 1 to 100000; 50. */
+    uint32_t
+        revocation_validity_s; /**< For so long, and no longer than their issuer says; at least 1; 900. */
 } weft_tls_config;
 
 /** weft_tls_config_init for a struct of `size` bytes, as the program knows it. */
