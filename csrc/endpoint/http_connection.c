@@ -4,6 +4,7 @@
 
 #include "base/allocator.h"
 #include "endpoint/request.h"
+#include "endpoint/stapler.h"
 
 enum {
     LINGER_MS = 1000 /* how long a peer may take to end TCP after the last answer */
@@ -252,6 +253,7 @@ weft_status weft__http_connection_open(weft__site *site, weft__stream *stream, b
     weft__stream_set_owner(stream, &stream_events, connection);
     weft__stream_read_little(stream, true); /* what comes behind a request waits for its answer */
     weft_tls *tls = weft__listener_tls(site->listener);
+    weft__stapler_refresh(site, tls);
     if (!tls) {
         connection->state = WEFT__HTTP_AWAITING_HEAD;
         weft__http_connection_read_on(connection);

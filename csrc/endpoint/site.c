@@ -4,6 +4,7 @@
 
 #include "endpoint/listener.h"
 #include "endpoint/request.h"
+#include "endpoint/stapler.h"
 
 /* -- what lives on it -------------------------------------------------------------------------- */
 
@@ -140,6 +141,7 @@ static void stop_accepting(weft__site *site)
     if (site->is_stopping) return;
     site->is_stopping = true;
     weft__listener_stop_accepting(site->listener);
+    weft__stapler_cancel(site);
     weft__acceptor_stop(site->acceptor);
     site->acceptor = NULL;
 }
@@ -191,6 +193,10 @@ static void open_start_mail(weft_loop *loop, weft__mail *mail)
         if (status != WEFT_OK) { /* better gone, and on_closed said, than deaf */
             warn(listener, status, "an event loop cannot accept connections: the listener ends");
             stop_site(site, 0);
+        } else if (!listener->owner) {
+            weft_tls *tls = weft__listener_tls(listener);
+            weft__stapler_refresh(site, tls);
+            weft_tls_release(tls);
         }
     }
     weft__listener_release(listener);

@@ -16,7 +16,8 @@ typedef struct weft__site {
     weft__link streams;         /* weft__http_connection.link, of those accepted here */
     weft__link requests;        /* weft_request.site_link, of this listener's routes, on whoever's streams */
     weft__connection_host host; /* of the connections of this listener's routes */
-    weft__timer deadline;       /* of a graceful stop */
+    struct weft__staple_fetch *staple_fetch; /* stapler.c: under way, or NULL */
+    weft__timer deadline;                    /* of a graceful stop */
     weft__loop_member member;
 
     /* any thread */

@@ -61,6 +61,9 @@ weft_status weft__tls_engine_peer_certificate(const weft__tls_engine *engine, we
 void weft__tls_engine_refuse(weft__tls_engine *engine, X509_STORE_CTX *chain);
 int weft__tls_engine_keep_session(weft__tls_engine *engine, SSL_SESSION *session);
 
+/** engine_problem.c: a certificate's name as sentences have it (RFC 2253), cut at `size`. */
+void weft__tls_name_write(char *out, size_t size, X509_NAME *name);
+
 /** engine_problem.c: the sentence for a certificate of the peer that is not good for `cause`. */
 void weft__tls_engine_describe_refusal(const weft__tls_engine *engine, X509 *certificate, const char *cause,
                                        weft__tls_problem *problem);

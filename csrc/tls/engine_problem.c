@@ -4,7 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-static void write_name(char *out, size_t size, X509_NAME *name)
+void weft__tls_name_write(char *out, size_t size, X509_NAME *name)
 {
     BIO *text = BIO_new(BIO_s_mem());
     int length = -1;
@@ -19,8 +19,8 @@ void weft__tls_engine_describe_refusal(const weft__tls_engine *engine, X509 *cer
 {
     char subject[128] = "", issuer[128] = "";
     if (certificate) {
-        write_name(subject, sizeof subject, X509_get_subject_name(certificate));
-        write_name(issuer, sizeof issuer, X509_get_issuer_name(certificate));
+        weft__tls_name_write(subject, sizeof subject, X509_get_subject_name(certificate));
+        weft__tls_name_write(issuer, sizeof issuer, X509_get_issuer_name(certificate));
     }
     weft__tls_problem_set(problem, "the certificate of %s is refused: %s (subject %s, issuer %s)",
                           engine->peer ? engine->peer : "the client", cause, *subject ? subject : "unknown",

@@ -22,6 +22,7 @@ void weft__tls_identity_clear(weft__tls_identity *identity)
     X509_free(identity->certificate);
     EVP_PKEY_free(identity->key);
     sk_X509_pop_free(identity->chain, X509_free);
+    OPENSSL_free(identity->staple.bytes);
     *identity = (weft__tls_identity){0};
 }
 

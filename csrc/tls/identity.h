@@ -6,11 +6,21 @@
 
 #include <openssl/ssl.h>
 
+/** An OCSP answer about a certificate, to be sent along with it; under the lock of the settings. */
+typedef struct weft__tls_staple {
+    unsigned char *bytes; /**< OpenSSL's memory; NULL: none. */
+    size_t length;
+    int64_t until;   /**< It holds so long, in seconds since 1970. */
+    int64_t due;     /**< When the next one is to be fetched. */
+    bool is_claimed; /**< Somebody fetches it. */
+} weft__tls_staple;
+
 /** A certificate with its key and the certificates above it. All zero is none. */
 typedef struct weft__tls_identity {
     X509 *certificate;
     EVP_PKEY *key;
     STACK_OF(X509) * chain; /**< Without the certificate itself; may be NULL. */
+    weft__tls_staple staple;
 } weft__tls_identity;
 
 /** Reads and checks it. WEFT_ETLS names the file, never a password; WEFT_EINVAL for settings that do not go

@@ -4,6 +4,7 @@
 #include "base/config.h"
 #include "tls/ciphers.h"
 #include "tls/engine.h"
+#include "tls/staple.h"
 #include "tls/trust.h"
 
 #include <string.h>
@@ -38,6 +39,7 @@ void weft_tls_release(weft_tls *tls)
         weft__tls_identity_clear(&tls->identities[i]);
     weft__tls_sessions_clear(&tls->sessions);
     weft__revocation_cache_clear(&tls->known);
+    CRYPTO_THREAD_lock_free(tls->staples_lock);
     SSL_CTX_free(tls->context);
     weft__free(tls->server_name);
     weft__free(tls);
@@ -64,7 +66,9 @@ static const char *revocation_fault(const weft_tls_config *config, bool is_serve
     weft_tls_revocation asked = config->revocation;
     if (asked < WEFT_TLS_REVOCATION_IGNORED || asked > WEFT_TLS_REVOCATION_OCSP_CRL)
         return "revocation is no weft_tls_revocation";
-    if (asked && !verifies(config, is_server)) return "revocation: no certificate of the peer is verified";
+    bool may_staple = is_server && asked == WEFT_TLS_REVOCATION_STAPLING;
+    if (asked && !may_staple && !verifies(config, is_server))
+        return "revocation: no certificate of the peer is verified";
     if (!config->revocation_cache_size || config->revocation_cache_size > 100000)
         return "revocation_cache_size is not in 1 to 100000";
     if (!config->revocation_validity_s || config->revocation_validity_s > INT32_MAX)
@@ -130,10 +134,18 @@ static weft_status set_verification(weft_tls *tls, const weft_tls_config *config
 
 static weft_status set_revocation(weft_tls *tls, const weft_tls_config *config)
 {
-    tls->checks_revocation = config->revocation != WEFT_TLS_REVOCATION_IGNORED;
+    bool is_stapling = config->revocation == WEFT_TLS_REVOCATION_STAPLING;
+    tls->revocation_validity_s = config->revocation_validity_s;
+    tls->checks_revocation = config->revocation && verifies(config, tls->is_server);
+    if (is_stapling && !tls->is_server) SSL_CTX_set_tlsext_status_type(tls->context, TLSEXT_STATUSTYPE_ocsp);
+    if (is_stapling && tls->is_server) {
+        tls->staples = true;
+        tls->staples_lock = CRYPTO_THREAD_lock_new();
+        if (!tls->staples_lock) return WEFT_ENOMEM;
+        SSL_CTX_set_tlsext_status_cb(tls->context, weft__tls_staple_send);
+        SSL_CTX_set_tlsext_status_arg(tls->context, tls);
+    }
     if (!tls->checks_revocation) return WEFT_OK;
-    if (config->revocation == WEFT_TLS_REVOCATION_STAPLING && !tls->is_server)
-        SSL_CTX_set_tlsext_status_type(tls->context, TLSEXT_STATUSTYPE_ocsp);
     return weft__revocation_cache_init(&tls->known, config->revocation_cache_size,
                                        config->revocation_validity_s);
 }

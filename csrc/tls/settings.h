@@ -21,6 +21,9 @@ struct weft_tls {
     SSL_CTX *context;
     bool shares_sessions;
     bool checks_revocation; /* of the peer's certificates */
+    bool staples;           /* a server, to its own */
+    int64_t revocation_validity_s;
+    CRYPTO_RWLOCK *staples_lock; /* where it staples */
 
     /* any thread */
     _Atomic size_t holders;

@@ -97,6 +97,7 @@ typedef struct weft_listener_config {
     /** The listener goes on, but not as it should: WEFT_ESYSTEM or WEFT_ENOMEM when no connection can be
      * accepted for want of descriptors or memory. They wait in the backlog meanwhile, those that are open are
      * served. Told once, then WEFT_OK when it is over; told too when the listener cannot begin and ends.
+     * WEFT_ETLS: there is no OCSP answer to staple, and connections go on without.
      * `detail` is one sentence, valid during the call. May be NULL. Thread: one of the loops. */
     void (*on_warning)(void *context, weft_status status, const char *detail);
     /**

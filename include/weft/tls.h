@@ -90,14 +90,15 @@ typedef struct weft_tls_config {
     uint32_t session_timeout_s;    /**< How long they may be; at least 1; 7200. */
     /**
      * Of each certificate of the peer's chain but the trusted one, before anything is read from the
-     * connection; handshake_timeout_ms includes it. Needs verification. Sessions are not resumed then: they
-     * show no chain. Asked on the connection's loop, without holding it: the responder for at most 3 s and
-     * 64 KiB, for the list 30 s and 16 MiB. WEFT_TLS_REVOCATION_IGNORED.
+     * connection; handshake_timeout_ms includes it. Needs verification, unless a server only staples.
+     * Sessions are not resumed then: they show no chain. Asked on the connection's loop, without holding it:
+     * the responder for at most 3 s and 64 KiB, for the list 30 s and 16 MiB. WEFT_TLS_REVOCATION_IGNORED.
      */
     weft_tls_revocation revocation;
     uint32_t revocation_cache_size; /**< So many certificates are remembered as good; 1 to 100000; 50. */
-    uint32_t
-        revocation_validity_s; /**< For so long, and no longer than their issuer says; at least 1; 900. */
+    /** For so long, and no longer than their issuer says; a staple is fetched anew after as long; in seconds,
+     *  at least 1; 900. */
+    uint32_t revocation_validity_s;
 } weft_tls_config;
 
 /** weft_tls_config_init for a struct of `size` bytes, as the program knows it. */
