@@ -53,6 +53,44 @@ public struct MutualSsl: Sendable, Hashable {
     }
 }
 
+/// How it is found out whether certificates were revoked. What cannot be found out counts as revoked.
+///
+/// ```swift
+/// var secureSocket = ClientSecureSocket(cert: .file("authority.pem"))
+/// secureSocket.certValidation = .ocspCrl
+/// ```
+///
+/// Asked for is each certificate of the peer's chain but the trusted one, at the `http` addresses that it names, once
+/// the handshake is done and before anything else; the handshake's timeout includes it. Sessions are not resumed
+/// then: they show no chain. A certificate that is revoked, or of which nobody knows, is ``WebSocketError`` `.ssl`,
+/// which names it and the cause.
+public struct CertValidation: Sendable, Hashable {
+    /// Who is asked.
+    public enum Method: Sendable, Hashable {
+        /// A client asks the server for the answer of its issuer (RFC 6066 §8); without one, and about the other
+        /// certificates of the chain, it is as with ``ocspCrl``. A listener fetches the answers about its own
+        /// certificates while nobody waits, and sends them along; its clients' certificates, where there is
+        /// ``ListenerSecureSocket/mutualSsl``, are asked about as with ``ocspCrl``.
+        case ocspStapling
+        /// The issuer's OCSP responder (RFC 6960), at most 3 s and 64 KiB; where that is of no use its list of
+        /// revoked certificates (RFC 5280 §5), at most 30 s and 16 MiB.
+        case ocspCrl
+    }
+
+    /// Who is asked.
+    public var method: Method
+    /// So many certificates are remembered as good, from 1 to 100000. Default 50.
+    public var cacheSize: Int
+    /// For so long, or shorter where the issuer says so; at least 1 s. A listener fetches what it staples anew after
+    /// as long. Default 15 min.
+    public var cacheValidityPeriod: Duration
+
+    /// ``Method/ocspStapling`` with the defaults.
+    public static var ocspStapling: CertValidation { CertValidation(.ocspStapling) }
+    /// ``Method/ocspCrl`` with the defaults.
+    public static var ocspCrl: CertValidation { CertValidation(.ocspCrl) }
+}
+
 /// TLS of a ``Listener``.
 ///
 /// ```swift
@@ -82,6 +120,9 @@ public struct ListenerSecureSocket: Sendable, Hashable {
     public var handshakeTimeout: Duration
     /// How long a session may be resumed; at least 1 s. Default 7200 s.
     public var sessionTimeout: Duration
+    /// What is stapled to the own certificates, and whether the clients' ones were revoked; nil, the default: nothing,
+    /// and nobody is asked. ``CertValidation/Method/ocspCrl`` needs ``mutualSsl``.
+    public var certValidation: CertValidation?
 }
 
 /// TLS of a ``Client`` or an ``AsyncClient``, for `wss` URLs.
@@ -117,6 +158,8 @@ public struct ClientSecureSocket: Sendable, Hashable {
     public var handshakeTimeout: Duration
     /// How long a session may be resumed; at least 1 s. Default 7200 s.
     public var sessionTimeout: Duration
+    /// Whether the server's certificates were revoked; nil, the default: nobody is asked. Not without ``enable``.
+    public var certValidation: CertValidation?
 
     /// What was read for this value, shared by its copies.
     let store = TLSSettingsStore()

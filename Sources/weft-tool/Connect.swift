@@ -62,6 +62,9 @@ struct Connect: AsyncParsableCommand {
     @Flag(help: "Take any certificate: the connection is encrypted, but nobody knows with whom.")
     var insecure = false
 
+    @Option(help: "Ask whether the server's certificates were revoked: stapling or ocsp-crl.")
+    var revocation: Revocation?
+
     func validate() throws {
         guard (certificate == nil) == (key == nil) else {
             throw ValidationError("--cert and --key go together")
@@ -114,6 +117,7 @@ struct Connect: AsyncParsableCommand {
             secureSocket.key = .certificate(certFile: certificate, keyFile: key, keyPassword: password)
         }
         secureSocket.enable = !insecure
+        secureSocket.certValidation = revocation?.validation
         return secureSocket
     }
 

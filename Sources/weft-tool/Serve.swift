@@ -67,6 +67,10 @@ struct Serve: AsyncParsableCommand {
         help: "Take clients alone that show a certificate of these authorities, a PEM file.")
     var clientAuthorities: String?
 
+    @Option(
+        help: "stapling: send OCSP answers along; ocsp-crl: ask whether clients' certificates were revoked.")
+    var revocation: Revocation?
+
     @Flag(help: "Take no offer of compression.")
     var noCompression = false
 
@@ -163,6 +167,7 @@ struct Serve: AsyncParsableCommand {
         var secureSocket = ListenerSecureSocket(
             key: .certificate(certFile: certificate, keyFile: key, keyPassword: password))
         secureSocket.mutualSsl = clientAuthorities.map { MutualSsl(.file($0)) }
+        secureSocket.certValidation = revocation?.validation
         return secureSocket
     }
 

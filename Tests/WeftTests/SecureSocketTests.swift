@@ -329,6 +329,52 @@ struct SecureSocketTests {
         }
     }
 
+    @Test("certValidation: settings out of range are named, also where nothing would be verified")
+    func certValidationOutOfRange() async throws {
+        #expect(CertValidation.ocspCrl.cacheSize == 50)
+        #expect(CertValidation.ocspStapling.cacheValidityPeriod == .seconds(15 * 60))
+        let name = "secureSocket.certValidation"
+        for (validation, message) in [
+            (CertValidation(.ocspStapling, cacheSize: 0), "\(name).cacheSize: it is not in 1 to 100000"),
+            (
+                CertValidation(.ocspStapling, cacheSize: 100_001),
+                "\(name).cacheSize: it is not in 1 to 100000"
+            ),
+            (CertValidation(.ocspStapling, cacheValidityPeriod: .zero), "\(name).cacheValidityPeriod: "),
+            (.ocspCrl, "\(name): no certificate of the peer is verified"),
+        ] {
+            var configuration = authority.listener
+            configuration.secureSocket?.certValidation = validation
+            let error = try await failure(WebSocketError.self) {
+                _ = try Listener(port: 0, configuration: configuration)
+            }
+            #expect(error.code == .invalidConfiguration)
+            #expect(error.message.hasPrefix(message))
+        }
+        var careless = authority.client
+        careless.secureSocket?.enable = false
+        careless.secureSocket?.certValidation = .ocspCrl
+        let error = try await failure(WebSocketError.self) { [careless] in
+            _ = try await Client("wss://localhost:1/", configuration: careless)
+        }
+        #expect(error.message == "\(name): no certificate of the peer is verified")
+    }
+
+    @Test("certValidation: a certificate of which nobody knows is ssl on the side that asks, and is named")
+    func certValidationUnknown() async throws {
+        try await serve(Echo(), on: authority.listener) { listener in
+            for validation in [CertValidation.ocspCrl, .ocspStapling] {
+                var asking = authority.client
+                asking.secureSocket?.certValidation = validation
+                let error = try await failure(WebSocketError.self) { [asking] in
+                    _ = try await Client(listener.secureURL(), configuration: asking)
+                }
+                #expect(error.code == .ssl)
+                #expect(error.message.contains("whether it is revoked cannot be found out: it names no OCSP"))
+            }
+        }
+    }
+
     @Test("handshakeTimeout: a peer that stalls is cut, and others are served meanwhile")
     func stalledHandshake() async throws {
         var listening = authority.listener

@@ -22,14 +22,15 @@ class Authority:
     def path(self, name) -> str:
         return str(self.folder / name)
 
-    def issue(self, name, names, by="ca", days=2):
-        """A certificate for names as in "DNS:localhost", and its key; with -1 days it has expired."""
+    def issue(self, name, names, by="ca", days=2, also=()):
+        """A certificate for names as in "DNS:localhost" with more extensions, and its key; with -1 days it has
+        expired."""
         openssl(
             "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
             "-keyout", self.path(f"{name}.key"), "-out", self.path(f"{name}.csr"),
         )  # fmt: skip
         extensions = self.folder / f"{name}.cnf"
-        extensions.write_text(f"subjectAltName={names}\nbasicConstraints=CA:FALSE\n")
+        extensions.write_text("\n".join([f"subjectAltName={names}", "basicConstraints=CA:FALSE", *also, ""]))
         openssl(
             "x509", "-req", "-in", self.path(f"{name}.csr"), "-CA", self.path(f"{by}.pem"),
             "-CAkey", self.path(f"{by}.key"), "-CAcreateserial", "-days", str(days), "-extfile", str(extensions),

@@ -15,7 +15,7 @@ from websockets.sync.server import serve as websockets_serve
 
 from authority import openssl
 from programs import WAIT, TOOLS, assert_refused, connecting, serve, weft
-from secure import serving, trusting, url_of
+from secure import SharedSSLSocket, serving, trusting, url_of
 
 NAMES = "DNS:localhost,IP:127.0.0.1"
 
@@ -170,6 +170,7 @@ def echo(connection):
 @contextlib.contextmanager
 def websockets_server(authority, name="server", handler=echo, max_size=2**20, **options):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.sslsocket_class = SharedSSLSocket
     context.load_cert_chain(authority.path(f"{name}.pem"), authority.path(f"{name}.key"))
     for option, value in options.items():
         setattr(context, option, value)

@@ -116,6 +116,28 @@ extension weft_tls_config {
     }
 }
 
+extension CertValidation {
+    /// Who is asked, and how long the answers are remembered.
+    public init(_ method: Method, cacheSize: Int? = nil, cacheValidityPeriod: Duration? = nil) {
+        let defaults = weft_tls_config.defaults
+        self.method = method
+        self.cacheSize = cacheSize ?? Int(defaults.revocation_cache_size)
+        self.cacheValidityPeriod = cacheValidityPeriod ?? .seconds(defaults.revocation_validity_s)
+    }
+
+    fileprivate func fill(_ config: inout weft_tls_config, isUsed: Bool) throws(WebSocketError) {
+        let name = "secureSocket.certValidation"
+        try ConnectionLimits.check(name, isUsed, "no certificate of the peer is verified")
+        try ConnectionLimits.check("\(name).cacheSize", 1...100_000 ~= cacheSize, "it is not in 1 to 100000")
+        try ConnectionLimits.check("\(name).cacheValidityPeriod", cacheValidityPeriod, atLeast: .seconds(1))
+        config.revocation =
+            method == .ocspStapling ? WEFT_TLS_REVOCATION_STAPLING : WEFT_TLS_REVOCATION_OCSP_CRL
+        config.revocation_cache_size = UInt32(cacheSize)
+        config.revocation_validity_s = UInt32(
+            clamping: min(cacheValidityPeriod.components.seconds, Int64(Int32.max)))
+    }
+}
+
 extension TLSVersion {
     fileprivate var coreBit: UInt32 {
         switch self {
@@ -178,6 +200,8 @@ extension ListenerSecureSocket {
                 mutualSsl.verifyClient == .require ? WEFT_TLS_VERIFY_REQUIRED : WEFT_TLS_VERIFY_OPTIONAL
             try mutualSsl.cert.fill(&config, texts, "secureSocket.mutualSsl.cert")
         }
+        let isUsed = mutualSsl != nil || certValidation?.method == .ocspStapling
+        try certValidation?.fill(&config, isUsed: isUsed)
         var identities: [weft_tls_identity] = []
         for key in [key] + additionalKeys { identities.append(try key.coreValue(texts)) }
         return try open(config, identities) { weft_tls_open_server(&$0, $1, $2, $3) }
@@ -212,6 +236,7 @@ extension ClientSecureSocket {
         copy.shareSession = shareSession
         copy.handshakeTimeout = handshakeTimeout
         copy.sessionTimeout = sessionTimeout
+        copy.certValidation = certValidation
         return copy
     }
 
@@ -225,6 +250,7 @@ extension ClientSecureSocket {
         try cert?.fill(&config, texts, "secureSocket.cert")
         if !enable { config.verification = WEFT_TLS_VERIFY_NOTHING_INSECURE }
         config.skips_host_name_insecure = !verifyHostName
+        try certValidation?.fill(&config, isUsed: enable)
         config.server_name = try texts.add(serverName, "secureSocket.serverName")
         var identities: [weft_tls_identity] = []
         if let key { identities.append(try key.coreValue(texts)) }
