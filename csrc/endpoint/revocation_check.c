@@ -2,6 +2,7 @@
 
 #include "base/allocator.h"
 #include "http/fields.h"
+#include "net/work.h"
 #include "tls/revocation.h"
 #include "weft/exchange.h"
 
@@ -19,11 +20,14 @@ struct weft__revocation_check {
     const weft__tls_engine *engine;
     weft__revocation_verdict *on_verdict; /* NULL once it is cancelled or told */
     void *owner;
-    size_t holders; /* the owner, and the exchange under way */
+    size_t holders; /* the owner, and the exchange or the reading under way */
     STACK_OF(X509) * chain;
     int position; /* in the chain: whose state is asked for */
     bool asks_for_list;
     weft_exchange *exchange;
+    weft__buffer list; /* while it is read */
+    weft__revocation list_verdict;
+    int64_t list_until;
     weft__tls_problem ocsp_problem; /* why the responder's answer was of no use */
     weft_status status;
     weft__tls_problem problem;
@@ -34,6 +38,7 @@ static void release(weft__revocation_check *check)
 {
     if (--check->holders > 0) return;
     sk_X509_pop_free(check->chain, X509_free);
+    weft__buffer_clear(&check->list);
     weft__loop_release(check->loop);
     weft__free(check);
 }
@@ -67,7 +72,8 @@ static void tell_verdict(weft__turn_end_hook *hook)
 static void end(weft__revocation_check *check, weft_status status)
 {
     check->status = status;
-    if (status == WEFT_ENOMEM) weft__tls_problem_set(&check->problem, "%s", weft_status_text(WEFT_ENOMEM));
+    if (status != WEFT_OK && status != WEFT_ETLS)
+        weft__tls_problem_set(&check->problem, "%s", weft_status_text(status));
     weft__turn_at_end(check->loop, &check->verdict);
 }
 
@@ -222,6 +228,35 @@ static bool end_exchange(weft__revocation_check *check)
     return is_wanted;
 }
 
+/* A list of many megabytes takes longer than a loop may be held. */
+static void read_list(void *context)
+{
+    weft__revocation_check *check = context;
+    const weft__buffer *list = &check->list;
+    check->list_verdict =
+        weft__revocation_of_list(weft__buffer_front(list), weft__buffer_length(list), certificate_of(check),
+                                 issuer_of(check), &check->list_until, &check->problem);
+}
+
+static void on_list_read(void *context)
+{
+    weft__revocation_check *check = context;
+    bool is_wanted = check->on_verdict != NULL;
+    weft__buffer_clear(&check->list);
+    release(check); /* its owner holds it where it is wanted */
+    if (is_wanted) take_verdict(check, check->list_verdict, check->list_until);
+}
+
+static void take_list(weft__revocation_check *check, weft_string body)
+{
+    weft_status status = weft__buffer_append(&check->list, body.bytes, body.length, SIZE_MAX);
+    check->holders++;
+    if (status == WEFT_OK) status = weft__work_start(check->loop, read_list, on_list_read, check);
+    if (status == WEFT_OK) return;
+    check->holders--;
+    end(check, status);
+}
+
 static void on_answer(void *context, const weft_answer *answer)
 {
     weft__revocation_check *check = context;
@@ -234,8 +269,8 @@ static void on_answer(void *context, const weft_answer *answer)
             check->asks_for_list ? "for the list of revoked certificates" : "as OCSP responder";
         weft__tls_problem_set(&check->problem, "the server answered %u %s", (unsigned)answer->status, whose);
     } else if (check->asks_for_list) {
-        verdict = weft__revocation_of_list(bytes, answer->body.length, certificate_of(check),
-                                           issuer_of(check), &until, &check->problem);
+        take_list(check, answer->body);
+        return;
     } else {
         verdict = weft__revocation_of_answer(bytes, answer->body.length, certificate_of(check),
                                              issuer_of(check), &until, &check->problem);

@@ -8,8 +8,8 @@
 /** A check under way. Loop thread only. */
 typedef struct weft__revocation_check weft__revocation_check;
 
-/** The verdict: WEFT_OK, or WEFT_ETLS with a sentence that names the certificate and the cause, or
- *  WEFT_ENOMEM. `detail` lives until return. The check is over. */
+/** The verdict: WEFT_OK, WEFT_ETLS with a sentence that names the certificate and the cause, or WEFT_ENOMEM
+ * or WEFT_ESYSTEM, where we could not find out. `detail` lives until return. The check is over. */
 typedef void weft__revocation_verdict(void *owner, weft_status status, const char *detail);
 
 /**

@@ -1,0 +1,113 @@
+#include "net/work.h"
+
+#include "net/lab.h"
+
+typedef struct job {
+    weft_loop *loop;
+    gate may_run, is_done;
+    weft_status status;
+    pthread_t ran_on;
+    bool was_on_loop;
+} job;
+
+static void run(void *context)
+{
+    job *job = context;
+    gate_await(&job->may_run, 1);
+    job->ran_on = pthread_self();
+}
+
+static void done(void *context)
+{
+    job *job = context;
+    job->was_on_loop = weft_loop_is_current(job->loop);
+    gate_pass(&job->is_done);
+}
+
+static void start(void *context)
+{
+    job *job = context;
+    job->status = weft__work_start(job->loop, run, done, job);
+}
+
+static void do_nothing(void *context)
+{
+    (void)context;
+}
+
+static void open_job(job *job)
+{
+    memset(job, 0, sizeof *job);
+    gate_init(&job->may_run);
+    gate_init(&job->is_done);
+    assert_int_equal(weft_loop_open(&job->loop), WEFT_OK);
+}
+
+static void clear_job(job *job)
+{
+    gate_clear(&job->may_run);
+    gate_clear(&job->is_done);
+}
+
+static void test_the_loop_goes_on_meanwhile(void **state)
+{
+    (void)state;
+    job job;
+    open_job(&job);
+    on_loop(job.loop, start, &job);
+    assert_int_equal(job.status, WEFT_OK);
+    on_loop(job.loop, do_nothing, NULL);
+    assert_int_equal(gate_count(&job.is_done), 0);
+    gate_pass(&job.may_run);
+    gate_await(&job.is_done, 1);
+    assert_true(job.was_on_loop);
+    weft_loop_close(job.loop);
+    clear_job(&job);
+}
+
+static void test_a_closed_loop_has_it_done(void **state)
+{
+    (void)state;
+    job job;
+    open_job(&job);
+    on_loop(job.loop, start, &job);
+    gate_pass(&job.may_run);
+    weft_loop_close(job.loop);
+    gate_await(&job.is_done, 1);
+    clear_job(&job);
+}
+
+static counting_allocator *memory;
+
+static void start_without_memory(void *context)
+{
+    memory->fail_at = memory->requests + 1;
+    start(context);
+    memory->fail_at = 0;
+}
+
+static void test_without_memory_nothing_is_begun(void **state)
+{
+    (void)state;
+    counting_allocator counter;
+    memory = &counter;
+    allocator_count(&counter);
+    job job;
+    open_job(&job);
+    on_loop(job.loop, start_without_memory, &job);
+    assert_int_equal(job.status, WEFT_ENOMEM);
+    weft_loop_close(job.loop);
+    assert_int_equal(gate_count(&job.is_done), 0);
+    clear_job(&job);
+    allocator_restore(&counter);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_loop_goes_on_meanwhile),
+        cmocka_unit_test(test_a_closed_loop_has_it_done),
+        cmocka_unit_test(test_without_memory_nothing_is_begun),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
