@@ -27,7 +27,7 @@ class Server:
         self.error_reader = threading.Thread(target=self._read_errors, daemon=True)
         self.error_reader.start()
         self.line = self.process.stdout.readline()
-        found = re.search(r"(s?)://(\S+):(\d+)/", self.line)
+        found = re.search(r"(?:http|ws)(s?)://(\S+):(\d+)/", self.line)
         if not found:
             self.process.kill()
             self.process.wait(WAIT)
