@@ -72,8 +72,9 @@ public struct CertValidation: Sendable, Hashable {
         /// certificates while nobody waits, and sends them along; its clients' certificates, where there is
         /// ``ListenerSecureSocket/mutualSsl``, are asked about as with ``ocspCrl``.
         case ocspStapling
-        /// The issuer's OCSP responder (RFC 6960), at most 3 s and 64 KiB; where that is of no use its list of
-        /// revoked certificates (RFC 5280 §5), at most 30 s and 16 MiB.
+        /// The issuer's OCSP responder (RFC 6960), for a quarter of the handshake's timeout, at most 3 s, and 64 KiB;
+        /// where that is of no use its list of revoked certificates (RFC 5280 §5), for half of it, at most 30 s, and
+        /// 16 MiB.
         case ocspCrl
     }
 

@@ -39,6 +39,7 @@ static void on_verdict(void *owner, weft_status status, const char *detail)
     if (status == WEFT_OK) {
         ask_server(client);
     } else {
+        weft__stream_shut_down(client->stream); /* TLS itself is fine, and ends in good order */
         weft__client_fail(client, status, detail);
     }
 }

@@ -26,6 +26,7 @@ static void on_verdict(void *owner, weft_status status, const char *detail)
     if (status == WEFT_OK) {
         begin(connection);
     } else {
+        weft__stream_shut_down(connection->stream); /* TLS itself is fine, and ends in good order */
         weft__http_connection_fail_to_secure(connection, status, detail);
     }
 }

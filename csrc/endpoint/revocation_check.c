@@ -11,7 +11,7 @@
 enum {
     OCSP_ANSWER_MAX = 64 * 1024,
     LIST_MAX = 16 * 1024 * 1024,
-    OCSP_TIMEOUT_MS = 3000, /* so that time is left for the list */
+    OCSP_TIMEOUT_MS = 3000,
     LIST_TIMEOUT_MS = 30000,
 };
 
@@ -112,6 +112,14 @@ static weft_status start_exchange(weft__revocation_check *check, weft_exchange_c
     return status;
 }
 
+/* A quarter of the handshake's time for the responder and half for the list: so there is time to say why. */
+static uint32_t at_most(const weft__revocation_check *check, uint32_t longest_ms, uint32_t divisor)
+{
+    uint32_t limit_ms = check->engine->tls->handshake_timeout_ms;
+    uint32_t share_ms = limit_ms / divisor + 1;
+    return limit_ms && share_ms < longest_ms ? share_ms : longest_ms;
+}
+
 static weft_status ask_responder(weft__revocation_check *check, const char *url)
 {
     const weft_field type = {weft__string("Content-Type"), weft__string("application/ocsp-request")};
@@ -125,7 +133,7 @@ static weft_status ask_responder(weft__revocation_check *check, const char *url)
     config.field_count = 1;
     config.body = (weft_string){(const char *)weft__buffer_front(&question), weft__buffer_length(&question)};
     config.max_body_size = OCSP_ANSWER_MAX;
-    config.timeout_ms = OCSP_TIMEOUT_MS;
+    config.timeout_ms = at_most(check, OCSP_TIMEOUT_MS, 4);
     if (status == WEFT_OK) status = start_exchange(check, &config);
     weft__buffer_clear(&question);
     return status;
@@ -137,7 +145,7 @@ static weft_status ask_for_list(weft__revocation_check *check, const char *url)
     weft_exchange_config_init(&config);
     config.url = weft__string(url);
     config.max_body_size = LIST_MAX;
-    config.timeout_ms = LIST_TIMEOUT_MS;
+    config.timeout_ms = at_most(check, LIST_TIMEOUT_MS, 2);
     return start_exchange(check, &config);
 }
 
@@ -298,7 +306,7 @@ static bool use_staple(weft__revocation_check *check)
     const unsigned char *staple;
     long length = SSL_get_tlsext_status_ocsp_resp(check->engine->ssl, &staple);
     int64_t until;
-    if (check->engine->tls->is_server || check->position > 0 || length <= 0 || !staple) return false;
+    if (check->engine->tls->is_server || is_at_end(check) || length <= 0 || !staple) return false;
     weft__revocation verdict = weft__revocation_of_answer(staple, (size_t)length, certificate_of(check),
                                                           issuer_of(check), &until, &check->problem);
     if (verdict != WEFT__REVOCATION_UNKNOWN) take_verdict(check, verdict, until);
@@ -323,13 +331,17 @@ weft_status weft__revocation_check_start(weft__revocation_check **out, weft_loop
     check->verdict.run = tell_verdict;
     weft__link_init(&check->verdict.link);
     weft__loop_retain(loop);
+    if (check->chain && use_staple(check)) { /* before what is known: it may be newer */
+        *out = check;
+        return WEFT_OK;
+    }
     if (check->chain) pass_known(check);
     if (!check->chain || is_at_end(check)) {
         weft_status status = check->chain ? WEFT_OK : WEFT_ENOMEM;
         release(check);
         return status;
     }
-    if (!use_staple(check)) try_responder(check);
+    try_responder(check);
     *out = check;
     return WEFT_OK;
 }

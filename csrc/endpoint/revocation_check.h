@@ -14,7 +14,7 @@ typedef void weft__revocation_verdict(void *owner, weft_status status, const cha
 
 /**
  * Asks about the peer's chain, up to below the certificate that is trusted, as the settings of `engine` want
- * it: whatever is known already, then the answer that came with the handshake, then the issuer's OCSP
+ * it: the answer that came with the handshake, then whatever is known already, then the issuer's OCSP
  * responder, then its list. `engine` has to outlive the check. WEFT_OK with `*out` NULL: nothing is to be
  * asked, or all is known to be good; else `on_verdict` follows, never from within this call. WEFT_ENOMEM.
  * Inside a turn.

@@ -127,7 +127,8 @@ static weft__revocation judge(OCSP_BASICRESP *answer, X509 *certificate, X509 *i
                                                 &next_update) == 1;
     OCSP_CERTID_free(id);
     if (!is_found) return unknown(problem, "the answer of the OCSP responder is about another certificate");
-    if (OCSP_check_validity(this_update, next_update, WEFT__REVOCATION_LEEWAY_S, -1) != 1) {
+    long age_max_s = next_update ? -1 : WEFT__REVOCATION_AGE_MAX_S; /* else it could be shown for ever */
+    if (OCSP_check_validity(this_update, next_update, WEFT__REVOCATION_LEEWAY_S, age_max_s) != 1) {
         ERR_clear_error();
         return unknown(problem, "the answer of the OCSP responder is out of date");
     }

@@ -14,7 +14,8 @@ typedef enum weft__revocation {
 } weft__revocation;
 
 enum {
-    WEFT__REVOCATION_LEEWAY_S = 300, /**< How far the clocks may be apart. */
+    WEFT__REVOCATION_LEEWAY_S = 300,           /**< How far the clocks may be apart. */
+    WEFT__REVOCATION_AGE_MAX_S = 24 * 60 * 60, /**< Of an answer that does not say how long it holds. */
     WEFT__REVOCATION_URL_MAX = 512,
 };
 

@@ -92,7 +92,8 @@ typedef struct weft_tls_config {
      * Of each certificate of the peer's chain but the trusted one, before anything is read from the
      * connection; handshake_timeout_ms includes it. Needs verification, unless a server only staples.
      * Sessions are not resumed then: they show no chain. Asked on the connection's loop, without holding it:
-     * the responder for at most 3 s and 64 KiB, for the list 30 s and 16 MiB. WEFT_TLS_REVOCATION_IGNORED.
+     * the responder for a quarter of handshake_timeout_ms, at most 3 s, and 64 KiB, the list for half of it,
+     * at most 30 s, and 16 MiB. WEFT_TLS_REVOCATION_IGNORED.
      */
     weft_tls_revocation revocation;
     uint32_t revocation_cache_size; /**< So many certificates are remembered as good; 1 to 100000; 50. */

@@ -129,6 +129,9 @@ static void test_answers_that_are_not_to_be_relied_on_are_not(void **state)
     answer.from_s = 3600;
     answer.until_s = 7200;
     expect_answer(answer, WEFT__REVOCATION_UNKNOWN, "the answer of the OCSP responder is out of date");
+    answer.from_s = -2L * DAY; /* of one without an end nobody knows how long it may be shown */
+    answer.until_s = 0;
+    expect_answer(answer, WEFT__REVOCATION_UNKNOWN, "the answer of the OCSP responder is out of date");
     answer = good_answer();
     paper neighbour = issue(&issuer, (wish){.common_name = "neighbour"});
     answer.about = &neighbour;
