@@ -31,7 +31,7 @@ weft_request *weft__request_new(weft__http_connection *connection, weft__head *h
     if (head) {
         memcpy(request->text, bytes, length);
         request->head = *head;
-        weft__head_move(&request->head, bytes, length, request->text);
+        weft__head_move(&request->head, bytes, request->text);
         request->keep_alive = keeps_alive(head, connection->listener->config.keep_alive);
     }
     weft__listener_retain(request->listener);

@@ -136,6 +136,5 @@ bool weft__authority_is_same(const weft__authority *one, const weft__authority *
 {
     uint16_t one_port = one->port ? one->port : default_port;
     uint16_t other_port = other->port ? other->port : default_port;
-    return one_port == other_port && one->host_is_ipv6 == other->host_is_ipv6 &&
-           weft__string_is_same_ignoring_case(one->host, other->host);
+    return one_port == other_port && weft__string_is_same_ignoring_case(one->host, other->host);
 }

@@ -31,8 +31,9 @@ typedef struct parser {
     weft__problem *problem;
     const char *bytes;
     size_t length;
-    size_t at;   /* the byte to look at next */
-    size_t stop; /* the end of the bytes at hand, or before it the limit of the fields */
+    size_t at;            /* the byte to look at next */
+    size_t stop;          /* the end of the bytes at hand, or before it the limit of the fields */
+    weft__authority host; /* of the field, once there is one */
     bool is_response;
     bool has_host;
 } parser;
@@ -203,10 +204,9 @@ static int take_value(parser *parser, weft_string *value)
 /* RFC 9112 section 3.2 */
 static int note_host(parser *parser, weft_string value)
 {
-    weft__authority authority;
     if (parser->is_response) return TAKEN;
     if (parser->has_host) return bad_request(parser, "Host is repeated");
-    const char *fault = weft__authority_parse(&authority, value);
+    const char *fault = weft__authority_parse(&parser->host, value);
     if (fault) return weft__problem_set(parser->problem, BAD_REQUEST, "Host is ill-formed: %s", fault);
     parser->has_host = true;
     return TAKEN;
@@ -293,12 +293,10 @@ static bool keeps_alive(const weft__head *head)
 
 /* RFC 9112 section 3.2.2: both name one authority. A server that believed either one of two would be
  * talked into another's place by the other. */
-static bool host_agrees(const weft__target *target, const weft__fields *fields)
+static bool host_agrees(const parser *parser, const weft__target *target)
 {
-    weft__authority host;
-    const weft_field *field = weft__fields_find(fields, "Host");
-    if (!field || weft__authority_parse(&host, field->value)) return !field;
-    return weft__authority_is_same(&target->authority, &host, target->is_secure ? 443 : 80);
+    if (!parser->has_host || !target->is_absolute) return true;
+    return weft__authority_is_same(&target->authority, &parser->host, target->is_secure ? 443 : 80);
 }
 
 static int take_request_line(parser *parser, weft__target *target)
@@ -325,7 +323,7 @@ static int take_request(parser *parser)
     if (step == TAKEN) step = take_fields(parser);
     if (step != TAKEN) return step;
     if (parser->head->minor_version == 1 && !parser->has_host) return bad_request(parser, "Host is missing");
-    if (target.is_absolute && !host_agrees(&target, &parser->head->fields)) {
+    if (!host_agrees(parser, &target)) {
         return bad_request(parser, "Host differs from the host of the request target");
     }
     return TAKEN;
@@ -373,10 +371,9 @@ int64_t weft__head_parse_response(weft__head *head, const char *bytes, size_t le
     return parse(&parser);
 }
 
-static void move_view(weft_string *view, const char *from, size_t length, const char *to)
+static void move_view(weft_string *view, const char *from, const char *to)
 {
-    uintptr_t offset = (uintptr_t)view->bytes - (uintptr_t)from;
-    if (view->bytes && offset <= length) view->bytes = to + offset; /* else it is static */
+    if (view->bytes) view->bytes = to + ((uintptr_t)view->bytes - (uintptr_t)from);
 }
 
 bool weft__head_is_worth_parsing(const char *bytes, size_t length, size_t parsed,
@@ -389,14 +386,14 @@ bool weft__head_is_worth_parsing(const char *bytes, size_t length, size_t parsed
     return length - first_line > (end ? limits->max_header_size : limits->max_uri_length);
 }
 
-void weft__head_move(weft__head *head, const char *from, size_t length, const char *to)
+void weft__head_move(weft__head *head, const char *from, const char *to)
 {
     weft_string *const parts[] = {&head->method, &head->target, &head->path, &head->query, &head->reason};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        move_view(parts[i], from, length, to);
+        move_view(parts[i], from, to);
     for (size_t i = 0; i < head->fields.count; i++) {
-        move_view(&head->fields.items[i].name, from, length, to);
-        move_view(&head->fields.items[i].value, from, length, to);
+        move_view(&head->fields.items[i].name, from, to);
+        move_view(&head->fields.items[i].value, from, to);
     }
 }
 

@@ -70,8 +70,8 @@ int64_t weft__head_parse_response(weft__head *head, const char *bytes, size_t le
 bool weft__head_is_worth_parsing(const char *bytes, size_t length, size_t parsed,
                                  const weft__head_limits *limits);
 
-/** The `length` bytes that were parsed have moved `from` one place `to` another: so do the views. */
-void weft__head_move(weft__head *head, const char *from, size_t length, const char *to);
+/** The bytes that were parsed have moved `from` one place `to` another: so do the views. */
+void weft__head_move(weft__head *head, const char *from, const char *to);
 
 /** Gives the memory of the field list back. */
 void weft__head_clear(weft__head *head);

@@ -8,9 +8,8 @@ weft_status weft__problem_set(weft__problem *problem, uint16_t http_status, cons
     va_list arguments;
     *problem = (weft__problem){.http_status = http_status};
     va_start(arguments, format);
-    int length = vsnprintf(problem->text, sizeof problem->text, format, arguments);
+    vsnprintf(problem->text, sizeof problem->text, format, arguments);
     va_end(arguments);
-    if (length < 0) problem->text[0] = '\0';
     for (char *byte = problem->text; *byte; byte++) {
         if (*byte < 0x20 || *byte >= 0x7f) *byte = '?';
     }

@@ -73,7 +73,7 @@ static weft_status take_body(weft__response_reader *reader, const char *bytes, s
     case WEFT__RESPONSE_BODY: return take_counted(reader, bytes, length, problem);
     case WEFT__RESPONSE_BODY_CHUNKED: return take_chunks(reader, bytes, length, problem);
     case WEFT__RESPONSE_BODY_UNTIL_END: return keep(reader, bytes, length, problem);
-    case WEFT__RESPONSE_HEAD:
+    case WEFT__RESPONSE_HEAD: /* not covered: a body comes behind the head */
     case WEFT__RESPONSE_WHOLE: break;
     }
     return WEFT_OK;

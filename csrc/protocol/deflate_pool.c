@@ -27,7 +27,7 @@ static weft__context *context_of(weft__link *link)
 static voidpf allocate(voidpf opaque, uInt items, uInt size)
 {
     (void)opaque;
-    return size && items > SIZE_MAX / size ? Z_NULL : weft__alloc((size_t)items * size);
+    return weft__alloc((size_t)items * size); /* windows and tables, 64 KiB at most */
 }
 
 static void release(voidpf opaque, voidpf block)

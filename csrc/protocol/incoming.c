@@ -141,13 +141,11 @@ static void take_control(weft__session *session, weft_event *event, const weft_f
 {
     size_t length = (size_t)header->payload_length;
     if (header->is_masked) weft__mask(payload, length, header->mask, 0);
-    switch ((weft_opcode)header->opcode) {
-    case WEFT_OPCODE_PING: deliver(event, WEFT_EVENT_PING, payload, length); return;
-    case WEFT_OPCODE_PONG: deliver(event, WEFT_EVENT_PONG, payload, length); return;
-    case WEFT_OPCODE_CLOSE: take_close(session, event, payload, length); return;
-    case WEFT_OPCODE_CONTINUATION:
-    case WEFT_OPCODE_TEXT:
-    case WEFT_OPCODE_BINARY: return; /* data frames take another way */
+    if (header->opcode == WEFT_OPCODE_CLOSE) {
+        take_close(session, event, payload, length);
+    } else {
+        bool is_ping = header->opcode == WEFT_OPCODE_PING;
+        deliver(event, is_ping ? WEFT_EVENT_PING : WEFT_EVENT_PONG, payload, length);
     }
 }
 

@@ -36,6 +36,21 @@ static void test_bytes_leave_in_the_order_they_came(void **state)
     weft__buffer_clear(&buffer);
 }
 
+static void test_more_than_doubling_can_count_is_asked_for_as_it_is(void **state)
+{
+    (void)state;
+    counting_allocator counter;
+    weft__buffer buffer = {0};
+    allocator_count(&counter);
+    append(&buffer, "abc");
+    counter.fail_at = counter.requests + 1;
+    assert_null(weft__buffer_reserve(&buffer, SIZE_MAX / 2 + 1, SIZE_MAX));
+    assert_int_equal(counter.requests, counter.fail_at);
+    expect(&buffer, "abc");
+    weft__buffer_clear(&buffer);
+    allocator_restore(&counter);
+}
+
 static void test_the_ceiling_counts_content_only(void **state)
 {
     (void)state;
@@ -151,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes_leave_in_the_order_they_came),
+        cmocka_unit_test(test_more_than_doubling_can_count_is_asked_for_as_it_is),
         cmocka_unit_test(test_the_ceiling_counts_content_only),
         cmocka_unit_test(test_reserved_bytes_count_when_they_are_committed),
         cmocka_unit_test(test_growth_is_geometric),

@@ -1,4 +1,4 @@
-#include "check.h"
+#include "no_crypto.h"
 
 #include "base/random.h"
 
@@ -36,12 +36,23 @@ static void test_more_than_the_generator_can_count_is_refused(void **state)
     assert_int_equal(weft__random_fill(&byte, SIZE_MAX), WEFT_EINVAL);
 }
 
+static void test_a_generator_that_is_not_to_be_had_is_an_error(void **state)
+{
+    (void)state;
+    uint8_t byte;
+    crypto_take_away();
+    assert_int_equal(weft__random_fill(&byte, 1), WEFT_ESYSTEM);
+    crypto_give_back();
+    assert_int_equal(weft__random_fill(&byte, 1), WEFT_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_fillings_differ),
         cmocka_unit_test(test_every_byte_is_filled_and_no_other),
         cmocka_unit_test(test_more_than_the_generator_can_count_is_refused),
+        cmocka_unit_test(test_a_generator_that_is_not_to_be_had_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

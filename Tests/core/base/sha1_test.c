@@ -1,4 +1,4 @@
-#include "check.h"
+#include "no_crypto.h"
 
 #include "base/sha1.h"
 
@@ -34,11 +34,22 @@ static void test_no_bytes_have_a_digest_too(void **state)
     expect("", 0, empty);
 }
 
+static void test_a_digest_that_is_not_to_be_had_is_an_error(void **state)
+{
+    (void)state;
+    uint8_t out[WEFT__SHA1_LENGTH];
+    crypto_take_away();
+    assert_int_equal(weft__sha1(out, "abc", 3), WEFT_ESYSTEM);
+    crypto_give_back();
+    assert_int_equal(weft__sha1(out, "abc", 3), WEFT_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_vectors_of_rfc_3174_hold),
         cmocka_unit_test(test_no_bytes_have_a_digest_too),
+        cmocka_unit_test(test_a_digest_that_is_not_to_be_had_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

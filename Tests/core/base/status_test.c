@@ -27,11 +27,19 @@ static void test_sentences_can_stand_inside_another(void **state)
     }
 }
 
+static void test_other_numbers_have_a_sentence_too(void **state)
+{
+    (void)state;
+    assert_string_equal(weft_status_text((weft_status)(WEFT_ETLS - 1)), "unknown status");
+    assert_string_equal(weft_status_text((weft_status)1), "unknown status");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_status_has_a_sentence_of_its_own),
         cmocka_unit_test(test_sentences_can_stand_inside_another),
+        cmocka_unit_test(test_other_numbers_have_a_sentence_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

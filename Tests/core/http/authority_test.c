@@ -114,6 +114,9 @@ static void test_ipv6_literals_follow_rfc_3986(void **state)
                                       "::1.2.3",
                                       "::1.2.3.4.5",
                                       "::1.2.3.256",
+                                      "::1.2.3.1234",
+                                      "::1.2..4",
+                                      "::1.2.3x4",
                                       "::01.2.3.4",
                                       "1.2.3.4",
                                       "::1.2.3.4:5",
@@ -158,6 +161,10 @@ static void test_authorities_are_the_same_with_the_default_port(void **state)
     assert_false(weft__authority_is_same(&one, &other, 80));
     parse(&other, "example.org.");
     assert_false(weft__authority_is_same(&one, &other, 80));
+    parse(&other, "[::1]");
+    assert_false(weft__authority_is_same(&one, &other, 80));
+    parse(&one, "[::1]:80");
+    assert_true(weft__authority_is_same(&one, &other, 80));
 }
 
 int main(void)

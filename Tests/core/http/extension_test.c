@@ -301,6 +301,11 @@ static void test_a_client_refuses_bad_answers(void **state)
         {PMD ", x", "answer uses an extension that was not offered"},
         {PMD ", " PMD, "answer repeats permessage-deflate"},
         {PMD ";", "answer has a malformed Sec-WebSocket-Extensions"},
+        {PMD "; server_max_window_bits=1-", "parameter server_max_window_bits of permessage-deflate in the "
+                                            "answer has a value that is not in 8 to 15"},
+        {PMD "; a234567890123456789012345678901234567890bcd",
+         "parameter a234567890123456789012345678901234567890 of permessage-deflate in the answer is not "
+         "known"},
         {PMD "; odd", "parameter odd of permessage-deflate in the answer is not known"},
         {PMD "; server_no_context_takeover; server_no_context_takeover",
          "parameter server_no_context_takeover of permessage-deflate in the answer is repeated"},

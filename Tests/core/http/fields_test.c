@@ -47,6 +47,17 @@ static void test_fields_that_find_no_memory_change_nothing(void **state)
     }
 }
 
+static void test_a_table_that_cannot_double_is_left_alone(void **state)
+{
+    (void)state;
+    const size_t most = SIZE_MAX / sizeof(weft_field) / 2 + 1;
+    weft_field item;
+    weft__fields fields = {.items = &item, .count = most, .capacity = most};
+    assert_int_equal(weft__fields_add(&fields, string("a"), string("b")), WEFT_ENOMEM);
+    assert_ptr_equal(fields.items, &item);
+    assert_int_equal(fields.count, most);
+}
+
 static void test_tokens_are_found_in_every_list_of_that_name(void **state)
 {
     (void)state;
@@ -81,6 +92,7 @@ static void test_lists_are_split_at_commas_outside_quotes(void **state)
     expect_elements(",a b , c,", (const char *[]){"a b", "c", NULL});
     expect_elements("a;b=\"x,y\",c", (const char *[]){"a;b=\"x,y\"", "c", NULL});
     expect_elements("\"a\\\",b\",c", (const char *[]){"\"a\\\",b\"", "c", NULL});
+    expect_elements("a\\,b", (const char *[]){"a\\", "b", NULL});
     expect_elements("\"a,b", (const char *[]){"\"a,b", NULL});
     expect_elements("\"a\\", (const char *[]){"\"a\\", NULL});
 }
@@ -152,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names_are_found_in_any_case_and_in_order),
         cmocka_unit_test(test_fields_that_find_no_memory_change_nothing),
+        cmocka_unit_test(test_a_table_that_cannot_double_is_left_alone),
         cmocka_unit_test(test_tokens_are_found_in_every_list_of_that_name),
         cmocka_unit_test(test_lists_are_split_at_commas_outside_quotes),
         cmocka_unit_test(test_long_lists_of_nothing_take_linear_time),

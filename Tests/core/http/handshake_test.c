@@ -1,4 +1,4 @@
-#include "check.h"
+#include "no_crypto.h"
 
 #include "weft/handshake.h"
 
@@ -131,6 +131,13 @@ static void test_a_rejecting_server_answers_and_has_failed(void **state)
     feed(server, REQUEST, sizeof REQUEST - 1, SIZE_MAX, &used);
     assert_int_equal(weft_handshake_reject(server, 399, string("")), WEFT_EINVAL);
     assert_int_equal(weft_handshake_reject(server, 600, string("")), WEFT_EINVAL);
+    counting_allocator counter;
+    allocator_count(&counter);
+    counter.fail_at = 1;
+    assert_int_equal(weft_handshake_reject(server, 403, string("go away")), WEFT_ENOMEM);
+    assert_int_equal(weft_handshake_get_state(server), WEFT_HANDSHAKE_DECIDING);
+    assert_int_equal(output(server).length, 0);
+    allocator_restore(&counter);
     assert_int_equal(weft_handshake_reject(server, 403, string("go away")), WEFT_OK);
     assert_int_equal(weft_handshake_get_state(server), WEFT_HANDSHAKE_FAILED);
     assert_int_equal(weft_handshake_http_status(server), 403);
@@ -327,6 +334,39 @@ static void test_a_client_that_cannot_be_is_refused(void **state)
     config.url = string("ws://h/");
     config.field_count = 1;
     assert_int_equal(weft_handshake_new_client(&client, &config), WEFT_EINVAL);
+    config.field_count = 0;
+    config.url.length = SIZE_MAX;
+    config.subprotocols = string("a");
+    assert_int_equal(weft_handshake_new_client(&client, &config), WEFT_EINVAL);
+    assert_null(client);
+}
+
+static void test_a_handshake_without_digests_and_random_bytes_is_not_made(void **state)
+{
+    (void)state;
+    static const char answer[] = "HTTP/1.1 101 \r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                 "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    size_t used;
+    weft_handshake *client = new_client(""), *server = new_server(), *none;
+    weft_handshake_client_config config;
+    weft_handshake_client_config_init(&config);
+    config.url = string("ws://h/");
+    feed(server, REQUEST, sizeof REQUEST - 1, SIZE_MAX, &used);
+    crypto_take_away();
+    assert_int_equal(weft_handshake_new_client(&none, &config), WEFT_ESYSTEM);
+    assert_null(none);
+    assert_int_equal(feed(client, answer, sizeof answer - 1, SIZE_MAX, &used), WEFT_ESYSTEM);
+    assert_int_equal(used, 0);
+    assert_int_equal(weft_handshake_get_state(client), WEFT_HANDSHAKE_READING);
+    assert_int_equal(weft_handshake_accept(server, string(""), NULL, 0), WEFT_ESYSTEM);
+    assert_int_equal(output(server).length, 0);
+    crypto_give_back();
+    assert_int_equal(feed(client, answer, sizeof answer - 1, SIZE_MAX, &used), WEFT_EHANDSHAKE);
+    assert_string_equal(weft_handshake_detail(client),
+                        "Sec-WebSocket-Accept does not belong to the key that was sent");
+    assert_int_equal(weft_handshake_accept(server, string(""), NULL, 0), WEFT_OK);
+    weft_handshake_free(client);
+    weft_handshake_free(server);
 }
 
 /* A server with these settings (NULL: none set) answers a client's offer. */
@@ -386,6 +426,20 @@ static void test_compression_is_off_where_one_side_does_not_want_it(void **state
         weft_handshake_free(client);
         weft_handshake_free(server);
     }
+}
+
+static void test_a_server_may_set_compression_until_it_has_decided(void **state)
+{
+    (void)state;
+    size_t used;
+    weft_handshake *server = new_server();
+    weft_compression settings;
+    weft_compression_init(&settings, WEFT_SERVER);
+    feed(server, REQUEST, sizeof REQUEST - 1, SIZE_MAX, &used);
+    assert_int_equal(weft_handshake_set_compression(server, &settings), WEFT_OK);
+    assert_int_equal(weft_handshake_accept(server, string(""), NULL, 0), WEFT_OK);
+    assert_int_equal(weft_handshake_set_compression(server, &settings), WEFT_ESTATE);
+    weft_handshake_free(server);
 }
 
 static void test_compression_settings_out_of_range_are_refused(void **state)
@@ -498,7 +552,9 @@ int main(void)
         cmocka_unit_test(test_a_client_that_cannot_be_is_refused),
         cmocka_unit_test(test_compression_is_agreed_when_both_sides_want_it),
         cmocka_unit_test(test_compression_is_off_where_one_side_does_not_want_it),
+        cmocka_unit_test(test_a_server_may_set_compression_until_it_has_decided),
         cmocka_unit_test(test_compression_settings_out_of_range_are_refused),
+        cmocka_unit_test(test_a_handshake_without_digests_and_random_bytes_is_not_made),
         cmocka_unit_test(test_running_out_of_memory_changes_nothing),
         cmocka_unit_test(test_freeing_nothing_is_fine),
     };

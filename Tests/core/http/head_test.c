@@ -444,11 +444,12 @@ static void test_views_move_with_the_bytes(void **state)
     weft__problem problem;
     assert_int_equal(weft__head_parse_request(&head, here, length, &wide, &problem), length);
     memcpy(there, here, sizeof here);
-    weft__head_move(&head, here, length, there);
+    weft__head_move(&head, here, there);
     assert_true(lies_in(head.method, there, length));
     assert_true(lies_in(head.target, there, length));
     assert_true(lies_in(head.query, there, length));
-    assert_true(weft__string_equals(head.path, "/")); /* static, as the URL has none */
+    assert_true(lies_in(head.path, there, length)); /* the last slash of the scheme, as the URL has no path */
+    assert_true(weft__string_equals(head.path, "/"));
     assert_true(weft__string_equals(head.query, "b"));
     assert_null(head.reason.bytes);
     for (size_t i = 0; i < head.fields.count; i++) {
@@ -475,6 +476,18 @@ static size_t times_parsed(const char *text, size_t length, const weft__head_lim
     }
     assert_int_not_equal(verdict, 0);
     return times;
+}
+
+static void test_only_what_may_bring_a_verdict_is_worth_parsing(void **state)
+{
+    (void)state;
+    const weft__head_limits limits = {.max_uri_length = 1000, .max_header_size = 2000, .max_fields = 100};
+    assert_true(weft__head_is_worth_parsing("G", 1, 0, &limits));
+    assert_false(weft__head_is_worth_parsing("G", 1, 1, &limits));
+    assert_false(weft__head_is_worth_parsing("\rG", 2, 2, &limits));
+    assert_false(weft__head_is_worth_parsing("\r\nG", 3, 2, &limits));
+    assert_true(weft__head_is_worth_parsing("\rG\n", 3, 2, &limits));
+    assert_true(weft__head_is_worth_parsing("GET ", 4, 2, &limits));
 }
 
 static void test_a_dripped_head_is_parsed_by_lines(void **state)
@@ -525,6 +538,7 @@ int main(void)
         cmocka_unit_test_setup(test_views_move_with_the_bytes, requests_setup),
         cmocka_unit_test_setup(test_a_response_is_taken_apart, responses_setup),
         cmocka_unit_test_setup(test_responses_are_as_strict_as_requests, responses_setup),
+        cmocka_unit_test(test_only_what_may_bring_a_verdict_is_worth_parsing),
         cmocka_unit_test(test_a_dripped_head_is_parsed_by_lines),
         cmocka_unit_test(test_a_dripped_head_over_a_limit_is_refused_at_once),
     };

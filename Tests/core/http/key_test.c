@@ -1,4 +1,4 @@
-#include "check.h"
+#include "no_crypto.h"
 
 #include "http/fields.h"
 #include "http/key.h"
@@ -47,12 +47,24 @@ static void test_every_key_is_fresh(void **state)
     assert_string_not_equal(one, other);
 }
 
+static void test_keys_need_what_openssl_offers(void **state)
+{
+    (void)state;
+    char key[WEFT__KEY_LENGTH + 1], accept[WEFT__ACCEPT_LENGTH + 1];
+    crypto_take_away();
+    assert_int_equal(weft__upgrade_make_key(key), WEFT_ESYSTEM);
+    assert_int_equal(weft__upgrade_accept_key(accept, weft__string("dGhlIHNhbXBsZSBub25jZQ==")),
+                     WEFT_ESYSTEM);
+    crypto_give_back();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_accept_value_of_the_rfc_is_computed),
         cmocka_unit_test(test_keys_are_16_bytes_of_base64),
         cmocka_unit_test(test_every_key_is_fresh),
+        cmocka_unit_test(test_keys_need_what_openssl_offers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,7 @@ static void test_other_schemes_hosts_and_ports_are_foreign(void **state)
     }
     assert_false(is_same("a", "http://a", true));
     assert_false(is_same(NULL, "http://a", false));
+    assert_false(is_same("a b", "http://a", false));
 }
 
 static void test_a_repeated_origin_is_foreign(void **state)
@@ -86,8 +87,8 @@ static void test_what_browsers_send_may_be_listed(void **state)
 static void test_what_no_browser_sends_is_told(void **state)
 {
     (void)state;
-    static const char *const shapeless[] = {"",       "*",      "example.org", "https:/a",
-                                            "https:", "1a://b", "://a",        "nul"};
+    static const char *const shapeless[] = {"",     "*",   "example.org", "https:/a", "https:", "1a://b",
+                                            "://a", "nul", "a_b://c",     "a~b://c",  "+a://b"};
     for (size_t i = 0; i < sizeof shapeless / sizeof *shapeless; i++) {
         expect_problem(shapeless[i], "it is not of the form https://example.org or https://example.org:8443");
     }
@@ -97,6 +98,7 @@ static void test_what_no_browser_sends_is_told(void **state)
     expect_problem("https://a:443", "browsers leave the default port out");
     expect_problem("http://a:80", "browsers leave the default port out");
     expect_problem("https://", "host is missing");
+    expect_problem("http://", "host is missing");
     expect_problem("https://a@b", "user information stands before the host");
 }
 

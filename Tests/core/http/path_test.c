@@ -83,6 +83,7 @@ static void test_patterns_that_cannot_be_have_a_sentence(void **state)
         {"/a b", "the path holds a space or a control character"},
         {"/a\r\nb", "the path holds a space or a control character"},
         {"/a?b", "the path holds a query or a fragment"},
+        {"/a\x7f", "the path holds a space or a control character"},
         {"/a#b", "the path holds a query or a fragment"},
         {"/%4", "a percent sign has no two hexadecimal digits behind it"},
         {"/{}", "a parameter has no name"},
@@ -94,6 +95,8 @@ static void test_patterns_that_cannot_be_have_a_sentence(void **state)
         {"/x}", "a brace stands inside a segment; a parameter is a whole segment, as in /{name}"},
         {"/{x}{y}", "a parameter's name holds a brace, an asterisk or a percent sign"},
         {"/{{x}}", "a parameter's name holds a brace, an asterisk or a percent sign"},
+        {"/{x}}", "a parameter's name holds a brace, an asterisk or a percent sign"},
+        {"/{x%41}", "a parameter's name holds a brace, an asterisk or a percent sign"},
         {"/{x**}", "a parameter's name holds a brace, an asterisk or a percent sign"},
         {"/{x}/{x}", "a parameter is repeated"},
         {"/{x}/a/{x*}", "a parameter is repeated"},
@@ -126,6 +129,28 @@ static void test_names_and_escapes_are_no_part_of_the_shape(void **state)
     expect_shape("/caf\xc3\xa9", "/caf%C3%A9");
     expect_shape("/c%61f%c3%a9", "/caf%C3%A9");
     expect_shape("/%7Bx%7D/%2f", "/%7Bx%7D/%2F");
+    expect_shape("/a-b_c.d~", "/a-b_c.d%7E");
+}
+
+static void test_a_shape_that_finds_no_memory_is_reported(void **state)
+{
+    (void)state;
+    const char *const patterns[] = {"*", "/a", "/{x}", "/{y*}"};
+    const size_t room[] = {0, 1}; /* for the slash alone */
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        for (size_t j = 0; j < sizeof room / sizeof *room; j++) {
+            counting_allocator counter;
+            weft__buffer out = {0};
+            allocator_count(&counter);
+            assert_non_null(weft__buffer_reserve(&out, 1, SIZE_MAX));
+            weft__buffer_commit(&out, out.capacity - room[j]);
+            counter.fail_at = counter.requests + 1;
+            weft_status expected = patterns[i][0] == '*' && room[j] == 1 ? WEFT_OK : WEFT_ENOMEM;
+            assert_int_equal(weft__pattern_shape(&out, weft__string(patterns[i])), expected);
+            weft__buffer_clear(&out);
+            allocator_restore(&counter);
+        }
+    }
 }
 
 int main(void)
@@ -138,6 +163,7 @@ int main(void)
         cmocka_unit_test(test_patterns_that_can_be),
         cmocka_unit_test(test_patterns_that_cannot_be_have_a_sentence),
         cmocka_unit_test(test_names_and_escapes_are_no_part_of_the_shape),
+        cmocka_unit_test(test_a_shape_that_finds_no_memory_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "check.h"
+#include "no_crypto.h"
 
 #include "http/upgrade.h"
 
@@ -168,6 +168,10 @@ static void test_extra_fields_are_checked_before_they_are_written(void **state)
                      WEFT_EINVAL);
     assert_int_equal(check_field("A\n", weft__string("b"), "\"A?\" is no valid field name"), WEFT_EINVAL);
     assert_int_equal(check_field("", weft__string("b"), "\"\" is no valid field name"), WEFT_EINVAL);
+    char name[101], sentence[128];
+    snprintf(name, sizeof name, "%0100d", 0);
+    snprintf(sentence, sizeof sentence, "\"%.64s\" has a value with a control character", name);
+    assert_int_equal(check_field(name, weft__string("\n"), sentence), WEFT_EINVAL);
 }
 
 static void test_host_and_origin_are_allowed_once(void **state)
@@ -182,6 +186,10 @@ static void test_host_and_origin_are_allowed_once(void **state)
     assert_int_equal(weft__upgrade_check_fields(fields, 4, &problem), WEFT_OK);
     assert_int_equal(weft__upgrade_check_fields(fields, 5, &problem), WEFT_EINVAL);
     assert_string_equal(problem.text, "\"host\" is repeated");
+    const weft_field origins[] = {{weft__string("Origin"), weft__string("http://a")},
+                                  {weft__string("origin"), weft__string("http://a")}};
+    assert_int_equal(weft__upgrade_check_fields(origins, 2, &problem), WEFT_EINVAL);
+    assert_string_equal(problem.text, "\"origin\" is repeated");
     assert_int_equal(weft__upgrade_check_fields(NULL, 0, &problem), WEFT_OK);
     assert_int_equal(weft__upgrade_check_fields(NULL, 1, &problem), WEFT_EINVAL);
     assert_string_equal(problem.text, "fields are missing");
@@ -225,6 +233,10 @@ static void test_an_answer_that_cannot_be_sent_appends_nothing(void **state)
     assert_int_equal(weft__upgrade_write_answer(&out, &head, &good), WEFT_ENOMEM);
     assert_int_equal(weft__buffer_length(&out), 0);
     allocator_restore(&counter);
+    crypto_take_away();
+    assert_int_equal(weft__upgrade_write_answer(&out, &head, &good), WEFT_ESYSTEM);
+    assert_int_equal(weft__buffer_length(&out), 0);
+    crypto_give_back();
     weft__head_clear(&head);
     head = request(START "\r\n");
     assert_int_equal(weft__upgrade_write_answer(&out, &head, &good), WEFT_EINVAL);

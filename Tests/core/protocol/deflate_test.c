@@ -540,6 +540,25 @@ static void test_large_blocks_are_not_kept(void **state)
     side_clear(&server);
 }
 
+static void test_a_compressing_session_without_memory_is_none(void **state)
+{
+    (void)state;
+    weft_session *session;
+    weft_compression agreed;
+    weft_session_config config;
+    counting_allocator counter;
+    weft_session_config_init(&config);
+    weft_compression_init(&agreed, WEFT_SERVER);
+    config.compression = &agreed;
+    allocator_count(&counter);
+    for (size_t n = 1; n <= 2; n++) {
+        counter.fail_at = counter.requests + n;
+        assert_int_equal(weft_session_new(&session, &config), WEFT_ENOMEM);
+        assert_null(session);
+    }
+    allocator_restore(&counter);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -560,6 +579,7 @@ int main(void)
         cmocka_unit_test(test_every_failed_allocation_of_inflating_is_an_answer),
         cmocka_unit_test(test_warm_contexts_allocate_nothing),
         cmocka_unit_test(test_large_blocks_are_not_kept),
+        cmocka_unit_test(test_a_compressing_session_without_memory_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

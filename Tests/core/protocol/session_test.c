@@ -84,7 +84,7 @@ static weft_session *compressing_session(weft_role role, bool takes_over, weft_c
 static void test_agreed_compression_out_of_range_is_refused(void **state)
 {
     (void)state;
-    weft_compression good, wrong[6];
+    weft_compression good, wrong[7];
     weft_compression_init(&good, WEFT_SERVER);
     for (size_t i = 0; i < COUNT(wrong); i++)
         wrong[i] = good;
@@ -93,7 +93,8 @@ static void test_agreed_compression_out_of_range_is_refused(void **state)
     wrong[2].client_max_window_bits = 7;
     wrong[3].client_max_window_bits = 16;
     wrong[4].level = 0;
-    wrong[5].size = 0;
+    wrong[5].level = 10;
+    wrong[6].size = 0;
     for (size_t i = 0; i < COUNT(wrong); i++) {
         weft_session *session;
         weft_session_config config;
