@@ -125,6 +125,79 @@ struct WireTests {
         }
     }
 
+    // MARK: Violations behind messages
+
+    /// Answers after a while; nothing can be written any more when an error is told.
+    private func slowEcho(_ caller: Caller, _ event: Event) async throws {
+        switch event {
+        case .text(let text):
+            for _ in 0..<3 { await Task.yield() }
+            try await caller.writeTextMessage(text)
+        case .error:
+            #expect(!caller.isOpen)
+            await #expect(throws: WebSocketError.self) { try await caller.writeTextMessage("too late") }
+        default: break
+        }
+    }
+
+    private func expectAnswers(_ peer: RawPeer, _ service: Recorder) async throws {
+        #expect(try await peer.readFrame() == .text("one"))
+        #expect(try await peer.readFrame() == .text("two"))
+        #expect(try await peer.readFrame() == .close(1002, "a continuation frame continues nothing"))
+        #expect(
+            try await service.next(5) == [
+                .open, .text("one"), .text("two"), .error(.invalidContinuation),
+                .close(.protocolError, "a continuation frame continues nothing"),
+            ])
+    }
+
+    @Test(
+        "onError: messages that came before a violation are answered before the close frame goes",
+        arguments: [Dispatch.eventLoop, .concurrent])
+    func answersBeforeViolation(dispatch: Dispatch) async throws {
+        var configuration = ServiceConfiguration()
+        configuration.dispatch = dispatch
+        let service = Recorder(slowEcho)
+        try await serve(service, configuration) { listener in
+            let peer = try await RawPeer.upgrade(listener.port)
+            try await peer.send(.text("one"), .text("two"), Frame(opcode: 0), .text("not handled"))
+            try await expectAnswers(peer, service)
+        }
+    }
+
+    @Test("onError: an AsyncClient too answers what came before a violation")
+    func clientAnswersBeforeViolation() async throws {
+        let service = Recorder(slowEcho)
+        try await dial {
+            try await AsyncClient($0, service: service)
+        } _: { peer, client in
+            let frames = [Frame.text("one"), .text("two"), Frame(opcode: 0), .text("not handled")]
+            try await peer.answerUpgrade(then: frames.flatMap(\.unmasked))
+            try await expectAnswers(peer, service)
+            _ = try await client()
+        }
+    }
+
+    @Test("onError: a peer hears of its violation though a callback does not return")
+    func violationBehindCallback() async throws {
+        let mayReturn = Gate()
+        let service = Recorder { caller, event in
+            guard case .text(let text) = event else { return }
+            await mayReturn.pass()
+            try await caller.writeTextMessage(text)
+        }
+        try await serve(service) { listener in
+            let peer = try await RawPeer.upgrade(listener.port)
+            try await peer.send(.text("one"), Frame(opcode: 0))
+            #expect(try await peer.readFrame().closeCode == 1002)
+            mayReturn.open()
+            let expected: [Event] = [
+                .open, .text("one"), .error(.connectionClosed), .error(.invalidContinuation),
+            ]
+            #expect(try await service.next(4) == expected)
+        }
+    }
+
     // MARK: Ends, seen from a client
 
     private struct Violation: Sendable {

@@ -350,6 +350,7 @@ static void on_timer(weft__timer *timer)
         break;
     case WEFT__CONNECTION_ANSWERING: weft__connection_answer(connection); break;
     case WEFT__CONNECTION_LINGERING: weft__connection_vanish(connection); break;
+    case WEFT__CONNECTION_FAILING:
     case WEFT__CONNECTION_GONE: break;
     }
     weft_connection_release(connection);

@@ -35,7 +35,8 @@ void weft__plan_release(weft__plan *plan);
 typedef enum weft__connection_state {
     WEFT__CONNECTION_OPEN,
     WEFT__CONNECTION_CLOSING,   /**< Our close frame is out; the peer's is awaited. */
-    WEFT__CONNECTION_ANSWERING, /**< `on_close` was told; our answer to the close frame is held back. */
+    WEFT__CONNECTION_ANSWERING, /**< The end was told; our close frame is held back. */
+    WEFT__CONNECTION_FAILING,   /**< `on_error` is told of a failure; our close frame is due. */
     WEFT__CONNECTION_LINGERING, /**< Nothing is due but the end of TCP; input is dropped. */
     WEFT__CONNECTION_GONE,      /**< The stream is closed. */
 } weft__connection_state;
@@ -70,14 +71,15 @@ struct weft_connection {
     bool is_paused : 1;
     bool is_delivering : 1;  /* inside deliver(): no second one on the stack */
     bool is_told_closed : 1; /* on_close was called */
-    bool holds_close : 1;
-    bool awaits_pong : 1;  /* of keep-alive */
-    bool pong_is_late : 1; /* it may have come unread all the same */
-    bool peer_ended : 1;   /* the peer's direction of TCP is over */
-    bool resets : 1;       /* TCP ends with a reset */
+    bool holds_close : 1;    /* the answer to the peer's close frame waits */
+    bool holds_failure : 1;  /* the close frame of a failure waits */
+    bool awaits_pong : 1;    /* of keep-alive */
+    bool pong_is_late : 1;   /* it may have come unread all the same */
+    bool peer_ended : 1;     /* the peer's direction of TCP is over */
+    bool resets : 1;         /* TCP ends with a reset */
     union {
         uint16_t sent_code;   /* of our close frame, while CLOSING */
-        uint16_t answer_code; /* of the held answer, while ANSWERING */
+        uint16_t answer_code; /* of the close frame that is due, while ANSWERING or FAILING */
     };
     uint32_t last_unsent; /* low bits; a change shows that the peer still takes bytes */
     weft__stream *stream;
@@ -88,7 +90,10 @@ struct weft_connection {
         weft__timer timer;            /* keep-alive and idle, closing, answering or lingering, by state */
         weft__turn_end_hook farewell; /* once gone: after the last callback has returned */
     };
-    uint64_t last_read_ms;
+    union {
+        uint64_t last_read_ms; /* while OPEN or CLOSING */
+        char *held_reason;     /* while a failure is held: closed by a NUL; NULL without memory */
+    };
     uint64_t last_activity_ms;   /* read or written, keep-alive's own apart */
     weft__loop_member member;    /* of the loop, or of the host's list */
     weft__connection_host *host; /* of an accepted connection, else NULL */
@@ -120,6 +125,28 @@ extern const weft__stream_events weft__connection_stream_events;
 /** Delivers what is held, then reads on, unless something still forbids it. */
 void weft__connection_read_on(weft_connection *connection);
 
+/** connection_closing.c: the closing handshake, and close frames that a service holds back. */
+
+/** Puts a close frame behind what is to be sent. */
+weft_status weft__connection_write_close(weft_connection *connection, uint16_t code, const char *reason,
+                                         size_t length);
+
+/** The peer's close frame. */
+void weft__connection_take_close(weft_connection *connection, uint16_t code, const char *reason,
+                                 size_t length);
+
+/** Sends the close frame that was held back. */
+void weft__connection_answer(weft_connection *connection);
+
+/** Keeps a copy of what the peer will read as the reason of the failure that is held. */
+void weft__connection_keep_reason(weft_connection *connection, const char *reason, size_t length);
+
+/** Frees it. */
+void weft__connection_forget_failure(weft_connection *connection);
+
+/** The listener stops: 1001, by the service where it wants to. On the loop. */
+void weft__connection_stop(weft_connection *connection, uint32_t timeout_ms);
+
 /** connection_end.c: the ways out. */
 
 /** The peer broke a rule, or the application failed: close frame, on_error, on_close, lingering. */
@@ -129,12 +156,9 @@ void weft__connection_fail_with(weft_connection *connection, weft_status reason,
 /** TCP is lost or given up: on_error where `reason` is not WEFT_OK, on_close 1006, gone. */
 void weft__connection_lose(weft_connection *connection, weft_status reason, const char *detail);
 
-/** The peer's close frame. */
-void weft__connection_take_close(weft_connection *connection, uint16_t code, const char *reason,
+/** Calls on_close, unless that was done. */
+void weft__connection_tell_close(weft_connection *connection, uint16_t code, const char *reason,
                                  size_t length);
-
-/** Sends the answer to the peer's close frame that was held back. */
-void weft__connection_answer(weft_connection *connection);
 
 /** Both close frames went their way: ends our direction and waits for the peer's end. */
 void weft__connection_linger(weft_connection *connection);
@@ -154,8 +178,8 @@ void weft__connection_open_abort_mail(weft_loop *loop, weft__mail *mail);
 /** Frees the connection's hold on its service after the last callback has returned. */
 void weft__connection_say_farewell(weft__turn_end_hook *hook);
 
-/** The listener stops: 1001, by the service where it wants to. On the loop. */
-void weft__connection_stop(weft_connection *connection, uint32_t timeout_ms);
+/** A close frame was sent or received, or is due. */
+void weft__connection_set_not_open(weft_connection *connection);
 
 /** Nothing more can be sent: other threads see it at once. */
 void weft__connection_stop_sending(weft_connection *connection);

@@ -127,6 +127,7 @@ static void on_end(void *owner, weft_status status, const char *detail)
             weft__stream_shut_down(connection->stream); /* close_notify */
         weft__connection_vanish(connection);
         return;
+    case WEFT__CONNECTION_FAILING: /* decides by itself */
     case WEFT__CONNECTION_GONE: return;
     }
 }

@@ -64,6 +64,12 @@ static inline bool weft__session_can_send(const weft__session *session)
     return session->phase == WEFT__SESSION_OPEN || session->phase == WEFT__SESSION_CLOSE_RECEIVED;
 }
 
+/** After a failure: what is owed is still sent before our close frame, as after the peer's. */
+static inline void weft__session_stop_receiving(weft__session *session)
+{
+    session->phase = WEFT__SESSION_CLOSE_RECEIVED;
+}
+
 /** True when messages of the peer are still to be read. */
 static inline bool weft__session_can_receive(const weft__session *session)
 {

@@ -35,8 +35,9 @@ typedef struct weft_service {
     void (*on_idle)(void *context, weft_connection *connection);
     /** Everything that waited for a slow reader has been taken by the system. */
     void (*on_writable)(void *context, weft_connection *connection);
-    /** A violation, a timeout or an I/O error; the close frame that is due has been sent. `on_close` follows.
-     *  `detail` is one sentence, closed by a NUL. */
+    /** A violation, a timeout or an I/O error; `on_close` follows. The close frame that is due leaves behind
+     * what was sent before, and nothing can be sent any more, but see weft_connection_hold_close. `detail` is
+     * one sentence, closed by a NUL. */
     void (*on_error)(void *context, weft_connection *connection, weft_status reason, const char *detail);
     /** Exactly once after `on_open`, and last. `code` is the peer's, 1005 without one, 1006 without a close
      * frame, or, after a violation, the one that was sent. The peer's close frame is answered after this
@@ -135,12 +136,15 @@ WEFT_API weft_status weft_connection_close(weft_connection *connection, uint16_t
 WEFT_API void weft_connection_abort(weft_connection *connection);
 
 /**
- * Inside `on_close`: the answer to the peer's close frame waits for weft_connection_answer_close, at most 1
- * s. For services that end asynchronously. No effect elsewhere. Thread: the loop's.
+ * For services that answer asynchronously: inside `on_close` the answer to the peer's close frame, inside
+ * `on_error` the close frame that tells the peer of its violation, waits for weft_connection_answer_close, at
+ * most 1 s. Until then what came before can still be answered. No effect elsewhere, nor where the end of TCP
+ * is all that is due. Thread: the loop's.
  */
 WEFT_API void weft_connection_hold_close(weft_connection *connection);
 
-/** Lets the held answer go. No effect when none is held. Thread: any. */
+/** Lets the held close frame go, behind what was sent before this call; later sends are refused. From
+ *  `on_close` on; no effect when none is held. Thread: any. */
 WEFT_API void weft_connection_answer_close(weft_connection *connection);
 
 /**

@@ -21,7 +21,7 @@ class ConnectionSink {
     func receivedPing(_ data: [UInt8], _ connection: OpaquePointer) {}
     func receivedPong(_ data: [UInt8], _ connection: OpaquePointer) {}
     func idled() {}
-    func failed(_ error: WebSocketError) {}
+    func failed(_ error: WebSocketError, _ connection: OpaquePointer) {}
     func stopping(_ timeout: Duration) { caller.handle.stop(timeout) }
     func closed(_ ending: Ending, _ connection: OpaquePointer) {}
     func released() {}
@@ -34,12 +34,12 @@ class ConnectionSink {
         dial?.opened(caller)
     }
 
-    final func fail(_ status: weft_status, _ detail: String) {
+    final func fail(_ status: weft_status, _ detail: String, _ connection: OpaquePointer) {
         var error = WebSocketError(status, detail)
         isCloseTimeout = status == WEFT_ETIMEDOUT && caller.handle.isClosing
         if isCloseTimeout { error.code = .closeTimedOut }
         self.error = error
-        failed(error)
+        failed(error, connection)
     }
 
     final func close(_ code: UInt16, _ reason: String, _ connection: OpaquePointer) {
@@ -80,8 +80,8 @@ extension ConnectionSink {
         }
         service.on_idle = { context, _ in sink(context).idled() }
         service.on_writable = { context, _ in sink(context).caller.handle.resumeWriters() }
-        service.on_error = { context, _, status, detail in
-            sink(context).fail(status, String(cString: detail!))
+        service.on_error = { context, connection, status, detail in
+            sink(context).fail(status, String(cString: detail!), connection!)
         }
         service.on_close = { context, connection, code, reason, length in
             let bytes = UnsafeRawBufferPointer(start: reason, count: length)

@@ -46,7 +46,10 @@ final class InlineSink: ConnectionSink {
     }
 
     override func idled() { call { try service.onIdleTimeout(caller) } }
-    override func failed(_ error: WebSocketError) { service.onError(caller, thrown ?? error) }
+
+    override func failed(_ error: WebSocketError, _ connection: OpaquePointer) {
+        service.onError(caller, thrown ?? error)
+    }
 
     override func closed(_ ending: Ending, _ connection: OpaquePointer) {
         do {

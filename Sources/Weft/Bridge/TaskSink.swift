@@ -31,7 +31,12 @@ final class TaskSink: ConnectionSink {
 
     override func idled() { append(.idle) }
     override func stopping(_ timeout: Duration) { append(.stop(timeout)) }
-    override func failed(_ error: WebSocketError) { append(.failure(error)) }
+
+    override func failed(_ error: WebSocketError, _ connection: OpaquePointer) {
+        // What came before the violation is answered first; a service that failed itself has no more to say.
+        if error.code != .callbackFailed { weft_connection_hold_close(connection) }
+        append(.failure(error))
+    }
 
     override func closed(_ ending: Ending, _ connection: OpaquePointer) {
         weft_connection_hold_close(connection)  // until onClose has returned
@@ -72,7 +77,9 @@ struct ServiceRun {
                     case .pong(let data): try await service.onPong(caller, data)
                     case .idle: try await service.onIdleTimeout(caller)
                     case .failure(let error) where error.code == .callbackFailed: break  // told below
-                    case .failure(let error): await service.onError(caller, error)
+                    case .failure(let error):
+                        caller.handle.answerClose()
+                        await service.onError(caller, error)
                     case .close(let code, let reason): await close(caller, code, reason)
                     case .stop(let timeout): caller.handle.stop(timeout)
                     case .open: try await service.onOpen(caller)
