@@ -3,6 +3,8 @@
 #include "base/allocator.h"
 #include "net/loop_internal.h"
 
+#include <openssl/crypto.h>
+
 typedef struct work {
     uv_work_t request;
     weft_loop *loop;
@@ -15,6 +17,7 @@ static void on_pool(uv_work_t *request)
 {
     const work *work = request->data;
     work->run(work->context);
+    OPENSSL_thread_stop(); /* when the pool's threads end, OpenSSL has forgotten what it keeps for them */
 }
 
 static void on_done(uv_work_t *request, int status)

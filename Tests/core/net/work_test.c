@@ -2,6 +2,8 @@
 
 #include "net/lab.h"
 
+#include <openssl/err.h>
+
 typedef struct job {
     weft_loop *loop;
     gate may_run, is_done;
@@ -77,6 +79,47 @@ static void test_a_closed_loop_has_it_done(void **state)
     clear_job(&job);
 }
 
+typedef struct failing_work {
+    weft_loop *loop;
+    gate is_done;
+    unsigned long error_found; /* of another work, on the same thread before */
+} failing_work;
+
+static void fail_in_openssl(void *context)
+{
+    failing_work *work = context;
+    work->error_found = ERR_peek_error();
+    ERR_raise(ERR_LIB_USER, ERR_R_INTERNAL_ERROR);
+}
+
+static void tell_end(void *context)
+{
+    gate_pass(&((failing_work *)context)->is_done);
+}
+
+static void start_failing(void *context)
+{
+    failing_work *work = context;
+    assert_int_equal(weft__work_start(work->loop, fail_in_openssl, tell_end, work), WEFT_OK);
+}
+
+/* More works than the pool has threads. What is kept for a thread at the program's end is lost, as memcheck
+ * tells. */
+static void test_openssl_keeps_nothing_for_the_threads_of_the_pool(void **state)
+{
+    (void)state;
+    failing_work work = {0};
+    gate_init(&work.is_done);
+    assert_int_equal(weft_loop_open(&work.loop), WEFT_OK);
+    for (int i = 1; i <= 9; i++) {
+        on_loop(work.loop, start_failing, &work);
+        gate_await(&work.is_done, i);
+        assert_int_equal(work.error_found, 0);
+    }
+    weft_loop_close(work.loop);
+    gate_clear(&work.is_done);
+}
+
 static counting_allocator *memory;
 
 static void start_without_memory(void *context)
@@ -107,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_loop_goes_on_meanwhile),
         cmocka_unit_test(test_a_closed_loop_has_it_done),
+        cmocka_unit_test(test_openssl_keeps_nothing_for_the_threads_of_the_pool),
         cmocka_unit_test(test_without_memory_nothing_is_begun),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
