@@ -168,8 +168,9 @@ static void abort_here(weft_connection *connection)
     weft_loop *loop = connection->loop;
     weft_connection_retain(connection);
     weft__turn_begin(loop);
-    /* A reset could overtake a close frame that is still on its way. */
+    /* A reset could overtake a close frame that is still on its way, and the end of TCP one of this turn. */
     connection->resets = connection->state != WEFT__CONNECTION_LINGERING;
+    if (!connection->resets) weft__stream_flush(connection->stream);
     weft__connection_lose(connection, WEFT_OK, "");
     weft__turn_end(loop);
     weft_connection_release(connection);

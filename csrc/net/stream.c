@@ -311,6 +311,11 @@ void weft__stream_flush_large(weft__stream *stream)
     if (is_large && (!stream->writes_waiting || stream->is_broken)) send_gathered(stream, NULL, 0);
 }
 
+void weft__stream_flush(weft__stream *stream)
+{
+    if (stream->output) send_gathered(stream, NULL, 0);
+}
+
 weft__buffer *weft__stream_output(weft__stream *stream)
 {
     weft__stream_flush_large(stream);

@@ -67,6 +67,9 @@ void weft__stream_share_unsent(weft__stream *stream, _Atomic size_t *counter);
  * is not counted as unsent stays small. */
 void weft__stream_flush_large(weft__stream *stream);
 
+/** Sends what the turn has gathered now instead of at its end, unless a write before it waits. */
+void weft__stream_flush(weft__stream *stream);
+
 /** Ends our direction once everything is sent; reading goes on. */
 void weft__stream_shut_down(weft__stream *stream);
 

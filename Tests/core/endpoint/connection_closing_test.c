@@ -1,4 +1,4 @@
-#include "endpoint/world.h"
+#include "endpoint/dialling.h"
 
 #include "endpoint/connection.h"
 
@@ -240,6 +240,32 @@ static void test_a_held_close_is_answered_after_a_second(void **state)
     peer_expect_end(peer);
     close(peer);
     world_end(&world);
+}
+
+static void answer_and_abort(weft_loop *loop, void *context)
+{
+    (void)loop;
+    weft_connection_answer_close(context);
+    weft_connection_abort(context);
+}
+
+/* A client leaves the end of TCP to the server, so nothing but the turn's end sends its close frame. */
+static void test_an_abort_right_behind_the_answer_does_not_overtake_it(void **state)
+{
+    (void)state;
+    script script;
+    start_script_with(&script, good_answer, "\x88\x02\x0f\xa1", 4);
+    world world;
+    world_init_client(&world);
+    world.deeds[CLOSED] = hold;
+    weft_client_release(dial(&world, "127.0.0.1", script.port, "", 0));
+    world_await(&world, CLOSED, 1);
+    weft_loop_post(world.loop, answer_and_abort, world.connection);
+    end_script(&script);
+    assert_false(script.was_reset);
+    assert_int_equal(script.received, 8);
+    accept_and_expect(&world, "aocr");
+    world_clear(&world);
 }
 
 static void test_a_held_close_ends_without_memory_too(void **state)
@@ -519,6 +545,7 @@ int main(void)
         cmocka_unit_test(test_of_several_closers_one_wins),
         cmocka_unit_test(test_a_held_close_is_answered_when_told),
         cmocka_unit_test(test_a_held_close_is_answered_after_a_second),
+        cmocka_unit_test(test_an_abort_right_behind_the_answer_does_not_overtake_it),
         cmocka_unit_test(test_a_held_close_ends_without_memory_too),
         cmocka_unit_test(test_holding_elsewhere_has_no_effect),
         cmocka_unit_test(test_what_is_owed_leaves_before_the_close_frame_of_a_held_failure),

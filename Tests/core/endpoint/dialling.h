@@ -17,6 +17,7 @@ typedef struct script {
     size_t frames_length;
     char request[2048]; /* the last one */
     char key[25];       /* its key */
+    size_t received;    /* the bytes that the last client sent behind its request */
     bool was_reset;     /* the client ended TCP with a reset */
     pthread_t thread;
 } script;
@@ -71,8 +72,10 @@ static inline bool play_once(script *script, const char *said)
     }
     char byte;
     ssize_t count;
+    script->received = 0;
     do {
         count = peer_is_readable(peer, PEER_DEADLINE_MS) ? recv(peer, &byte, 1, 0) : 0;
+        if (count > 0) script->received++;
     } while (count > 0 && said);
     script->was_reset = count < 0 && errno == ECONNRESET;
     close(peer);
