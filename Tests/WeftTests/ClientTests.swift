@@ -242,6 +242,28 @@ struct ClientTests {
         }
     }
 
+    @Test("close(statusCode:reason:timeout:): does not stall when more comes than anybody has read")
+    func closeUnread() async throws {
+        let service = Recorder { caller, event in
+            guard event == .open else { return }
+            for number in UInt8.min...(.max) {
+                try await caller.writeBinaryMessage([UInt8](repeating: number, count: 1 << 20))
+            }
+        }
+        try await serve(service) { listener in
+            var configuration = ClientConfiguration()
+            configuration.webSocketCompressionEnabled = false  // so that the bytes fill the way
+            let client = try await Client(listener.url(), configuration: configuration)
+            let caller = try await service.callers.next()
+            try await eventually { caller.bufferedAmount > 65536 }
+            try await client.close(timeout: .seconds(20))
+            var messages: [UInt8] = []
+            for try await case .binary(let data) in client.messages { messages.append(data[0]) }
+            #expect(!messages.isEmpty && messages.count < 256)
+            #expect(messages.elementsEqual(0..<UInt8(messages.count)))
+        }
+    }
+
     @Test("Client: pings are answered whether or not a read is pending")
     func pings() async throws {
         let service = Recorder { caller, event in if event == .open { try await caller.ping([1, 2]) } }

@@ -268,6 +268,29 @@ struct ServiceTests {
         }
     }
 
+    @Test("close() inside a callback: does not stall when more comes than the queue takes")
+    func closeInsideFlood() async throws {
+        let (isFlooded, isClosed) = (Gate(), Channel<Void>())
+        let service = Recorder { caller, event in
+            guard case .binary = event, caller.isOpen else { return }
+            await isFlooded.pass()
+            try await caller.close(timeout: .seconds(20))
+            isClosed.send(())
+        }
+        try await serve(service) { listener in
+            var configuration = ClientConfiguration()
+            configuration.webSocketCompressionEnabled = false  // so that the bytes fill the way
+            configuration.writeTimeout = .milliseconds(300)
+            let client = try await Client(listener.url(), configuration: configuration)
+            let error = try await failure(WebSocketError.self) {
+                while true { try await client.writeBinaryMessage([UInt8](repeating: 1, count: 1 << 20)) }
+            }
+            #expect(error.code == .writeTimedOut)
+            isFlooded.open()
+            try await isClosed.next()
+        }
+    }
+
     // MARK: Errors
 
     @Test(

@@ -153,7 +153,8 @@ WEFT_API void weft_connection_answer_close(weft_connection *connection);
  */
 WEFT_API void weft_connection_fail(weft_connection *connection, const char *detail);
 
-/** Delivers nothing more until weft_connection_resume; the peer is held back by TCP. Thread: the loop's. */
+/** Delivers nothing more until weft_connection_resume, the peer's close frame neither; the peer is held back
+ *  by TCP. Thread: the loop's. */
 WEFT_API void weft_connection_pause(weft_connection *connection);
 
 /** Goes on delivering, from a later turn. Thread: the loop's. */

@@ -187,6 +187,7 @@ final class ConnectionHandle: Sendable {
             weft_connection_close(pointer, code?.rawValue ?? 0, view.bytes, view.length, milliseconds)
         }
         if status != WEFT_OK { throw writeError(status) }
+        resumeReading()  // of those that were held back the close frame is the last
     }
 
     /// True once our side has asked for the closing handshake.

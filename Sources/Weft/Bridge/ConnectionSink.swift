@@ -26,6 +26,12 @@ class ConnectionSink {
     func closed(_ ending: Ending, _ connection: OpaquePointer) {}
     func released() {}
 
+    /// Holds the peer back. Not once our side has asked to close: the peer's close frame is behind what it has sent, and
+    /// whoever handles that may be waiting for it.
+    final func pause(_ connection: OpaquePointer, orDrop dropRest: () -> Void) {
+        if caller.handle.isClosing { dropRest() } else { weft_connection_pause(connection) }
+    }
+
     // MARK: What the callbacks call
 
     final func open(_ connection: OpaquePointer) {

@@ -40,23 +40,28 @@ final class EventQueue: Sendable {
         var events: [ServiceEvent] = []
         var weight = 0
         var isPaused = false
+        var dropsRest = false
         var waiter: UnsafeContinuation<Void, Never>?
     }
     private let state = Locked(State())
 
-    /// Adds an event. True when the connection must pause now.
+    /// Adds an event. True when the queue is full: the connection must pause, or the rest be dropped.
     func append(_ event: ServiceEvent) -> Bool {
-        let (waiter, mustPause) = state.withLock { state in
+        let (waiter, isFull): (UnsafeContinuation<Void, Never>?, Bool) = state.withLock { state in
+            if state.dropsRest && event.isOfPeer { return (nil, false) }
             state.events.append(event)
             state.weight += event.weight
-            let mustPause = state.weight > Self.bound && !state.isPaused
-            if mustPause { state.isPaused = true }
+            let isFull = state.weight > Self.bound
+            if isFull { state.isPaused = true }
             defer { state.waiter = nil }
-            return (state.waiter, mustPause)
+            return (state.waiter, isFull)
         }
         waiter?.resume()
-        return mustPause
+        return isFull
     }
+
+    /// From now on nothing that comes from the peer is added.
+    func dropRest() { state.withLock { $0.dropsRest = true } }
 
     /// Takes all events, if there are any. `batch` comes empty and gives its memory to the queue. True when
     /// the connection may be read again.

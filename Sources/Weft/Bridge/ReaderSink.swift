@@ -16,7 +16,7 @@ final class ReaderSink: ConnectionSink {
         _ type: weft_message_type, _ bytes: UnsafeBufferPointer<UInt8>, _ connection: OpaquePointer
     ) {
         let message: Message = type == WEFT_TEXT ? .text(String(validated: bytes)) : .binary([UInt8](bytes))
-        if inbox.append(message) { weft_connection_pause(connection) }
+        if inbox.append(message) { pause(connection, orDrop: inbox.dropRest) }
     }
 
     override func receivedPing(_ data: [UInt8], _ connection: OpaquePointer) {
@@ -28,7 +28,7 @@ final class ReaderSink: ConnectionSink {
     }
 
     private func append(_ event: ServiceEvent, of connection: OpaquePointer) {
-        if pings?.append(event) == true { weft_connection_pause(connection) }
+        if let pings, pings.append(event) { pause(connection, orDrop: pings.dropRest) }
     }
 
     override func closed(_ ending: Ending, _ connection: OpaquePointer) { inbox.end() }
@@ -46,6 +46,7 @@ final class Inbox: Sendable {
         var first = 0
         var bytes = 0
         var isPaused = false
+        var dropsRest = false
         var hasEnded = false
         var waiters = Waiters()
 
@@ -76,18 +77,22 @@ final class Inbox: Sendable {
         case ended
     }
 
-    /// Adds a message. True when the connection must pause now.
+    /// Adds a message. True when there is no room for another: the connection must pause, or the rest be dropped.
     func append(_ message: Message) -> Bool {
-        let (waiters, mustPause) = state.withLock { state in
+        let (waiters, isFull): ([WakeContinuation], Bool) = state.withLock { state in
+            if state.dropsRest { return ([], false) }
             state.messages.append(message)
             state.bytes += message.byteCount
-            let mustPause = state.isOverBound && !state.isPaused
-            if mustPause { state.isPaused = true }
-            return (state.waiters.removeAll(), mustPause)
+            let isFull = state.isOverBound
+            if isFull { state.isPaused = true }
+            return (state.waiters.removeAll(), isFull)
         }
         waiters.wake()
-        return mustPause
+        return isFull
     }
+
+    /// From now on no message is added.
+    func dropRest() { state.withLock { $0.dropsRest = true } }
 
     /// No message follows.
     func end() {

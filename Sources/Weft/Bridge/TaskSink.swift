@@ -26,7 +26,7 @@ final class TaskSink: ConnectionSink {
 
     /// What the peer sends is held back while the task lags.
     private func append(_ event: ServiceEvent, of connection: OpaquePointer) {
-        if queue.append(event) { weft_connection_pause(connection) }
+        if queue.append(event) { pause(connection, orDrop: queue.dropRest) }
     }
 
     override func idled() { append(.idle) }
