@@ -62,6 +62,9 @@ let package = Package(
         .executableTarget(
             name: "weft-interop-client", dependencies: ["Weft"], path: "Tests/interop/client",
             swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "weft-conformance-client", dependencies: ["Weft"], path: "Tests/conformance/client",
+            swiftSettings: swiftSettings),
         .testTarget(
             name: "WeftTests",
             dependencies: [

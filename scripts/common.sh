@@ -41,3 +41,9 @@ find_clang() {
 count_files() {
     find "$@" -type f | wc -l | tr -d ' '
 }
+
+# The C core under the sanitizers, with its tests and examples.
+configure_core() {
+    cmake -S . -B .build-core -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER="$(find_clang)" \
+        -DWEFT_SANITIZE=address,undefined -DWEFT_WERROR=ON -DWEFT_TESTS=ON -DWEFT_EXAMPLES=ON >/dev/null
+}
