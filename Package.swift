@@ -65,6 +65,9 @@ let package = Package(
         .executableTarget(
             name: "weft-conformance-client", dependencies: ["Weft"], path: "Tests/conformance/client",
             swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "weft-soak", dependencies: ["Weft"], path: "Tests/soak/client", swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "WeftTests",
             dependencies: [
