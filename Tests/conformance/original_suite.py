@@ -6,9 +6,8 @@ usage: original_suite.py server REPORT URL    against the echo server at URL
 import os
 import sys
 
+from autobahntestsuite import fuzzing  # before the reactor, which it chooses
 from twisted.internet import reactor
-
-from autobahntestsuite import fuzzing
 
 LOOPBACK = "127.0.0.1"
 
