@@ -22,6 +22,11 @@ static void check(const uint8_t *plain, size_t length, const uint8_t key[4], uin
         expected[alignment + i] = plain[i] ^ key[(offset + i) % 4];
 
     if (length) memcpy(in_place + alignment, plain, length);
+    if (offset % 4 == 0) {
+        weft__mask_short(in_place + alignment, length, key);
+        if (memcmp(in_place, expected, total) != 0) abort();
+        weft__mask_short(in_place + alignment, length, key);
+    }
     weft__mask(in_place + alignment, length, key, offset);
     if (memcmp(in_place, expected, total) != 0) abort();
     weft__mask_copy(copied + alignment, plain, length, key, offset);

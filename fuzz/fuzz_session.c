@@ -1,61 +1,27 @@
 /* Cutting the input changes no event, and what one role sends a session of the other role reads back,
  * compressed or not. */
-#include "base/buffer.h"
+#include "feed.h"
 #include "protocol/utf8.h"
-#include "weft/session.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 enum {
-    CHOICES = 6,
-    WHOLE = 0,
-    BYTE_BY_BYTE = 1
+    CHOICES = 6
 };
 
-static void add(weft__buffer *log, const void *bytes, size_t length)
+static void note_with_detail(void *log, const weft_event *event)
 {
-    if (weft__buffer_append(log, bytes, length, SIZE_MAX) != WEFT_OK) abort();
+    note_event(log, event);
+    if (event->type == WEFT_EVENT_FAILURE) add(log, event->detail, strlen(event->detail));
 }
 
-static void note(weft__buffer *log, weft_event_type type, uint16_t code, const void *bytes, size_t length)
-{
-    add(log, &type, sizeof type);
-    add(log, &code, sizeof code);
-    add(log, &length, sizeof length);
-    add(log, bytes, length);
-}
-
-/* Length of the next read: everything, one byte, or what a small generator says. */
-static size_t next_read(uint32_t *cuts, size_t left)
-{
-    if (*cuts == WHOLE) return left;
-    if (*cuts == BYTE_BY_BYTE) return 1;
-    *cuts = (*cuts * 1664525 + 1013904223) | 2; /* never one of the two names above */
-    size_t length = 1 + (*cuts >> 24) % (*cuts >> 16 & 1 ? 4 : 64);
-    return length < left ? length : left;
-}
-
-/* A session reads the bytes, cut as `cuts` says; each read lies in a block of just its size. */
+/* A session reads the bytes, cut as `cuts` says. */
 static void read_all(weft__buffer *log, const weft_session_config *config, const uint8_t *bytes,
                      size_t length, uint32_t cuts)
 {
     weft_session *session;
     if (weft_session_new(&session, config) != WEFT_OK) abort();
-    for (size_t at = 0, size; at < length; at += size) {
-        size = next_read(&cuts, length - at);
-        uint8_t *read = malloc(size);
-        if (!read) abort();
-        memcpy(read, bytes + at, size);
-        weft_event event = {.type = WEFT_EVENT_PING};
-        for (size_t done = 0, used; event.type != WEFT_EVENT_NONE; done += used) {
-            if (weft_session_next(session, &event, read + done, size - done, &used) != WEFT_OK) abort();
-            if (used > size - done || (event.type == WEFT_EVENT_NONE && used != size - done)) abort();
-            if (event.type == WEFT_EVENT_NONE) continue;
-            note(log, event.type, event.close_code, event.bytes, event.length);
-            if (event.type == WEFT_EVENT_FAILURE) add(log, event.detail, strlen(event.detail));
-        }
-        free(read);
+    for (size_t at = 0, piece; at < length; at += piece) {
+        piece = next_piece(&cuts, length - at);
+        feed(session, bytes + at, piece, note_with_detail, log);
     }
     const uint8_t *output;
     weft_session_output(session, &output, &length);
@@ -63,13 +29,11 @@ static void read_all(weft__buffer *log, const weft_session_config *config, const
     weft_session_free(session);
 }
 
-static void require_same_and_clear(weft__buffer *a, weft__buffer *b)
+static void require_same_and_clear(weft__buffer *one, weft__buffer *other)
 {
-    size_t length = weft__buffer_length(a);
-    if (length != weft__buffer_length(b)) abort();
-    if (length && memcmp(weft__buffer_front(a), weft__buffer_front(b), length) != 0) abort();
-    weft__buffer_clear(a);
-    weft__buffer_clear(b);
+    require_same(one, other);
+    weft__buffer_clear(one);
+    weft__buffer_clear(other);
 }
 
 /* The input as a message, a ping and a close reason, sent by one role and read by the other. */

@@ -48,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     weft__utf8_state whole = run(WEFT__UTF8_COMPLETE, data, size), state = WEFT__UTF8_COMPLETE;
     if ((whole == WEFT__UTF8_INVALID) != (wrong_at != SIZE_MAX)) abort();
     if ((whole == WEFT__UTF8_COMPLETE) != (at == size)) abort();
+    if (weft__utf8_is_valid(data, size) != (at == size)) abort();
     for (size_t i = 0; i < size; i++) {
         state = run(state, data + i, 1);
         if ((state == WEFT__UTF8_INVALID) != (i >= wrong_at)) abort();

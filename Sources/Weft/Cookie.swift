@@ -183,9 +183,9 @@ extension Cookie {
     /// ``validate()``.
     static func header(_ cookies: [Cookie], for url: String) throws(WebSocketError) -> String? {
         for cookie in cookies {
-            let isName = !cookie.name.isEmpty && isAttribute(cookie.name) && !cookie.name.contains("=")
+            let isName = !cookie.name.isEmpty && canBeSent(cookie.name) && !cookie.name.utf8.contains(0x3D)
             try check("name", isName, "it is empty or has a control character, a semicolon or an equals sign")
-            try check("value", isAttribute(cookie.value), notAnAttribute)
+            try check("value", canBeSent(cookie.value), notAnAttribute)
         }
         let origin = CookieOrigin(url)
         let now = HTTPDate.now
@@ -203,6 +203,11 @@ extension Cookie {
         }
         guard !ordered.isEmpty else { return nil }
         return ordered.map { "\($0.element.name)=\($0.element.value)" }.joined(separator: "; ")
+    }
+
+    /// Tabs too: they may stand in what servers set, and in fields (RFC 9110 §5.5).
+    private static func canBeSent(_ text: String) -> Bool {
+        text.utf8.allSatisfy { ($0 >= 0x20 || $0 == 0x09) && $0 != 0x7F && $0 != UInt8(ascii: ";") }
     }
 
     private func fits(_ origin: CookieOrigin?) -> Bool {

@@ -123,34 +123,3 @@ public struct UpgradeError: Error, Sendable, CustomStringConvertible {
     /// Status and message.
     public var description: String { "\(status): \(message)" }
 }
-
-enum QueryItems {
-    static func parse(_ query: String) -> [(name: String, value: String)] {
-        query.split(separator: "&").map { item in
-            let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            return (decode(parts[0]), parts.count > 1 ? decode(parts[1]) : "")
-        }
-    }
-
-    /// Percent-decoding with `+` as the space; what is not well encoded stays as it is.
-    private static func decode(_ text: Substring) -> String {
-        var bytes: [UInt8] = []
-        var rest = text.utf8[...]
-        while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), let value = hexadecimal(rest.prefix(2)) {
-                bytes.append(value)
-                rest = rest.dropFirst(2)
-            } else {
-                bytes.append(byte == UInt8(ascii: "+") ? UInt8(ascii: " ") : byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    private static func hexadecimal(_ digits: Substring.UTF8View.SubSequence) -> UInt8? {
-        guard digits.count == 2, digits.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) else {
-            return nil
-        }
-        return UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
-    }
-}

@@ -307,6 +307,29 @@ struct CookieTests {
         #expect(try configuration.cookieHeader(for: "ws://h/") == "a=1; a=2; c=3")
     }
 
+    @Test("cookies: a tab in what a server has set goes back to it")
+    func tabGoesBack() throws {
+        let cookie = try #require(Cookie(setCookie: "id=a\tb", from: "ws://h/"))
+        #expect(try header("ws://h/", [cookie]) == "id=a\tb")
+    }
+
+    @Test("cookies: a semicolon ends a cookie of a request whatever comes behind it")
+    func marksBehindSemicolons() async throws {
+        func attach(_ listener: Listener) throws {
+            try listener.attach(at: "/ws") { request -> Upgrade in
+                let found = request.cookies.map { "\($0.name)|\($0.value)" }.joined(separator: " ")
+                return Upgrade(Echo(), headers: [.reflected: found])
+            }
+        }
+        try await withListener(attach: attach) { listener in
+            var configuration = ClientConfiguration()
+            configuration.customHeaders[.cookie] = "a=1;\u{301}b=2; c\u{301}=3;d=\u{301}4"
+            let client = try await Client(listener.url(), configuration: configuration)
+            let found = client.httpResponse?.headerFields[.reflected]
+            #expect(found == "a|1 \u{301}b|2 c\u{301}|3 d|\u{301}4")
+        }
+    }
+
     private func reflectCookies(_ listener: Listener) throws {
         try listener.attach(at: "/ws") { request -> Upgrade in
             let cookies = request.head.headerFields[values: .cookie]
