@@ -8,6 +8,15 @@ var swiftSettings: [SwiftSetting] = [.enableUpcomingFeature("NonisolatedNonsendi
 // Set for runs under ThreadSanitizer, which needs locks that it can see.
 if Context.environment["WEFT_TSAN"] != nil { swiftSettings.append(.define("WEFT_TSAN")) }
 
+// Set for runs under AddressSanitizer: the C part traps at undefined behaviour then, which needs no library.
+var coreSettings: [CSetting] = [
+    .headerSearchPath("csrc"),
+    .define("NDEBUG", .when(configuration: .release)),
+]
+if Context.environment["WEFT_ASAN"] != nil {
+    coreSettings.append(.unsafeFlags(["-fsanitize=undefined", "-fsanitize-trap=undefined"]))
+}
+
 let package = Package(
     name: "weft",
     platforms: [.macOS(.v15)],
@@ -37,10 +46,7 @@ let package = Package(
             path: ".",
             sources: ["csrc"],
             publicHeadersPath: "include",
-            cSettings: [
-                .headerSearchPath("csrc"),
-                .define("NDEBUG", .when(configuration: .release)),
-            ]),
+            cSettings: coreSettings),
         .target(
             name: "Weft",
             dependencies: [

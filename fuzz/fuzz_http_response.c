@@ -52,7 +52,8 @@ static void compare(const outcome *whole, const outcome *cut)
     }
     size_t length = weft__buffer_length(body);
     if (length != weft__buffer_length(&cut->reader.body)) abort();
-    if (length && memcmp(weft__buffer_front(body), weft__buffer_front(&cut->reader.body), length)) abort();
+    if (length && memcmp(weft__buffer_front(body), weft__buffer_front(&cut->reader.body), length) != 0)
+        abort();
 }
 
 /* The first byte says whether the request was HEAD. */

@@ -27,7 +27,7 @@ static X509 *issue(long serial, const char *name)
     X509_set_version(certificate, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(certificate), serial);
     X509_gmtime_adj(X509_getm_notBefore(certificate), -HOUR);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 24 * HOUR);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 24L * HOUR);
     X509_set_pubkey(certificate, key);
     X509_NAME *subject_name = X509_get_subject_name(certificate);
     X509_NAME_add_entry_by_txt(subject_name, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
@@ -41,7 +41,7 @@ static said write_answer(void)
     said said = {0};
     OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
     OCSP_CERTID *id = OCSP_cert_to_id(NULL, subject, issuer);
-    ASN1_TIME *from = X509_gmtime_adj(NULL, -HOUR), *until = X509_gmtime_adj(NULL, 24 * HOUR);
+    ASN1_TIME *from = X509_gmtime_adj(NULL, -HOUR), *until = X509_gmtime_adj(NULL, 24L * HOUR);
     if (!OCSP_basic_add1_status(basic, id, V_OCSP_CERTSTATUS_REVOKED, 1, from, from, until)) abort();
     if (!OCSP_basic_sign(basic, issuer, key, EVP_sha256(), NULL, 0)) abort();
     OCSP_RESPONSE *response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
@@ -58,7 +58,7 @@ static said write_list(void)
 {
     said said = {0};
     X509_CRL *crl = X509_CRL_new();
-    ASN1_TIME *from = X509_gmtime_adj(NULL, -HOUR), *until = X509_gmtime_adj(NULL, 24 * HOUR);
+    ASN1_TIME *from = X509_gmtime_adj(NULL, -HOUR), *until = X509_gmtime_adj(NULL, 24L * HOUR);
     X509_CRL_set_version(crl, 1);
     X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer));
     X509_CRL_set1_lastUpdate(crl, from);

@@ -48,7 +48,7 @@ static const void *best(const weft_string *patterns, size_t count, weft_string p
     const void *found = NULL;
     for (size_t i = 0; i < count; i++) {
         if (!takes(patterns[i], path, way) || (found && strcmp(way, best_way) >= 0)) continue;
-        strcpy(best_way, way);
+        memcpy(best_way, way, sizeof way);
         found = patterns[i].bytes;
     }
     return found;
@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (!is_pattern || weft__pattern_problem(line) || line.bytes[0] == '*') continue;
         if (weft__route_tree_open(&tree, line, &place) != WEFT_OK) abort();
         if (place->upgrade) continue;
-        place->upgrade = (struct weft__attached_route *)(uintptr_t)line.bytes;
+        place->upgrade = (struct weft__attached_route *)(void *)(char *)line.bytes;
         patterns[count++] = line;
     }
     if (line.length && line.bytes[0] == '/' && weft__path_is_well_formed(line)) {

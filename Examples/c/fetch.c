@@ -67,20 +67,20 @@ static weft_status open_tls(weft_tls **tls, const char *trust_file, char *detail
     return weft_tls_open_client(tls, &config, detail, size);
 }
 
-static int fetch(weft_exchange_config *config, const char *trust_file)
+static int fetch(weft_exchange_config config, const char *trust_file)
 {
     char detail[256] = "", byte;
     weft_tls *tls;
     weft_exchange *exchange = NULL;
     outcome outcome = {.exit_code = 1};
     if (pipe(outcome.told_pipe) != 0) return 1;
-    config->context = &outcome;
-    config->on_answer = on_answer;
-    config->on_failure = on_failure;
+    config.context = &outcome;
+    config.on_answer = on_answer;
+    config.on_failure = on_failure;
     weft_status status = open_tls(&tls, trust_file, detail, sizeof detail);
-    config->tls = tls;
-    if (status == WEFT_OK) status = weft_loop_open(&config->loop);
-    if (status == WEFT_OK) status = weft_exchange_start(&exchange, config, detail, sizeof detail);
+    config.tls = tls;
+    if (status == WEFT_OK) status = weft_loop_open(&config.loop);
+    if (status == WEFT_OK) status = weft_exchange_start(&exchange, &config, detail, sizeof detail);
     weft_tls_release(tls);
     if (status != WEFT_OK) {
         fprintf(stderr, "weft-c-fetch: %s\n", *detail ? detail : weft_status_text(status));
@@ -88,7 +88,7 @@ static int fetch(weft_exchange_config *config, const char *trust_file)
         abort();
     }
     weft_exchange_release(exchange);
-    weft_loop_close(config->loop);
+    weft_loop_close(config.loop);
     close(outcome.told_pipe[0]);
     close(outcome.told_pipe[1]);
     return outcome.exit_code;
@@ -105,5 +105,5 @@ int main(int count, char **words)
                 " URL\n");
         return 2;
     }
-    return fetch(&config, trust_file);
+    return fetch(config, trust_file);
 }

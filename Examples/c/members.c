@@ -77,6 +77,7 @@ static weft_string asked_name(const weft_request *request)
 
 static const char *find_member(const registry *registry, weft_string name)
 {
+    if (name.length == 0) return NULL;
     for (int i = 0; i < registry->member_count; i++) {
         const char *member = registry->members[i];
         if (strlen(member) == name.length && memcmp(member, name.bytes, name.length) == 0) return member;

@@ -186,8 +186,8 @@ static int listen_on(uint16_t port)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int listening = socket(AF_INET, SOCK_STREAM, 0);
-    setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (bind(listening, (struct sockaddr *)&address, sizeof address) == 0 && listen(listening, 128) == 0)
+    if (listening >= 0 && setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0 &&
+        bind(listening, (struct sockaddr *)&address, sizeof address) == 0 && listen(listening, 128) == 0)
         return listening;
     perror("weft-c-poll");
     return -1;

@@ -10,7 +10,7 @@ enum {
 void weft__base64_encode(char *out, const void *bytes, size_t length)
 {
     /* In pieces that fit OpenSSL's int and end on a whole group. */
-    const size_t piece = 3 * 1024;
+    const size_t piece = (size_t)3 * 1024;
     const uint8_t *from = bytes;
     while (length > piece) {
         EVP_EncodeBlock((unsigned char *)out, from, (int)piece);

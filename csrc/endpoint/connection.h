@@ -25,7 +25,7 @@ weft_status weft__plan_share(weft__plan **out, _Atomic(weft__plan *) *kept, weft
                              const weft_compression *agreed);
 
 /** The sentence for WEFT_EINVAL of these two, static; NULL where nothing is wrong. */
-const char *weft__plan_problem(const weft_service *service, const weft_connection_config *config);
+const char *weft__plan_problem(const weft_service *service, const weft_connection_config *given);
 
 /** Takes up what a handshake agreed; nobody else holds the plan yet. */
 void weft__plan_agree(weft__plan *plan, const weft_compression *agreed);

@@ -49,7 +49,7 @@ static int expect(weft__chunked *decoder, char byte, char expected, uint8_t next
 static uint64_t digit_value(char byte)
 {
     if (weft__byte_is_digit(byte)) return (uint64_t)(byte - '0');
-    return (uint64_t)((byte | 0x20) - 'a' + 10);
+    return 10 + (uint64_t)((byte | 0x20) - 'a');
 }
 
 /* At most 16 digits, so nothing is shifted out. */

@@ -251,7 +251,7 @@ static int note_transfer_encoding(parser *parser, weft_string value)
 
 static int take_field(parser *parser)
 {
-    weft_string name, value;
+    weft_string name = {0}, value = {0};
     int step = take_name(parser, &name);
     if (step == TAKEN) step = take_value(parser, &value);
     if (step != TAKEN) return step;

@@ -121,6 +121,6 @@ bool weft__upgrade_answer_is_interim(const weft__head *answer)
 weft_status weft__upgrade_pass_interim(unsigned *count, weft__problem *problem)
 {
     if (++*count <= MAX_INTERIM_ANSWERS) return WEFT_OK;
-    weft__problem_set(problem, 0, "the server sent more than %d interim answers", (int)MAX_INTERIM_ANSWERS);
+    weft__problem_set(problem, 0, "the server sent more than %d interim answers", MAX_INTERIM_ANSWERS);
     return WEFT_EHANDSHAKE;
 }

@@ -168,8 +168,9 @@ static weft_status step(z_stream *stream, weft__buffer *out, size_t limit, uInt 
     if (is_full) { /* anything that comes now is too much */
         stream->next_out = &beyond;
         stream->avail_out = 1;
-    } else if ((*room = open_room(stream, out, limit)) == 0) {
-        return WEFT_ENOMEM;
+    } else {
+        *room = open_room(stream, out, limit);
+        if (*room == 0) return WEFT_ENOMEM;
     }
     int code = inflate(stream, Z_SYNC_FLUSH);
     uInt written = *room - stream->avail_out;

@@ -149,12 +149,13 @@ weft__revocation weft__revocation_of_answer(const uint8_t *der, size_t length, X
     ERR_clear_error();
     if (!response) return unknown(problem, "the answer of the OCSP responder cannot be read");
     int status = OCSP_response_status(response);
-    OCSP_BASICRESP *answer = NULL;
+    bool is_successful = status == OCSP_RESPONSE_STATUS_SUCCESSFUL;
+    OCSP_BASICRESP *answer = is_successful ? OCSP_response_get1_basic(response) : NULL;
     weft__revocation verdict = WEFT__REVOCATION_UNKNOWN;
-    if (status != OCSP_RESPONSE_STATUS_SUCCESSFUL) {
+    if (!is_successful) {
         weft__tls_problem_set(problem, "the OCSP responder answered \"%s\"",
                               OCSP_response_status_str(status));
-    } else if (!(answer = OCSP_response_get1_basic(response))) {
+    } else if (!answer) {
         unknown(problem, "the answer of the OCSP responder is of an unknown kind");
     } else {
         verdict = judge(answer, certificate, issuer, until, problem);

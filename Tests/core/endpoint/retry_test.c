@@ -2,6 +2,7 @@
 
 #include "endpoint/retry.h"
 
+#include <math.h>
 #include <uv.h>
 
 /* -- how long, how often --------------------------------------------------------------------------- */
@@ -41,8 +42,8 @@ static void test_settings_out_of_range_are_named(void **state)
 {
     (void)state;
     const weft_retry_config bad[] = {
-        settings(0, 0, 2, 1),         settings(0, 1, 0.5, 1), settings(0, 1, 1001, 1),
-        settings(0, 1, 0.0 / 0.0, 1), settings(0, 1, 1, 0),   {0},
+        settings(0, 0, 2, 1),   settings(0, 1, 0.5, 1), settings(0, 1, 1001, 1),
+        settings(0, 1, NAN, 1), settings(0, 1, 1, 0),   {0},
     };
     const char *names[] = {"interval_ms",     "back_off_factor",      "back_off_factor",
                            "back_off_factor", "max_wait_interval_ms", "not initialised"};
