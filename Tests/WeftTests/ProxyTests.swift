@@ -115,7 +115,7 @@ struct ProxyTests {
     func silence() async throws {
         let proxy = try RawServer()
         var configuration = through(proxy.port)
-        configuration.handShakeTimeout = .milliseconds(50)
+        configuration.handShakeTimeout = .milliseconds(500)
         let error = try await failure(WebSocketError.self) { [configuration] in
             _ = try await Client("ws://host.invalid/", configuration: configuration)
         }
