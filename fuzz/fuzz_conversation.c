@@ -71,7 +71,7 @@ static void call(side *side, struct side *other, bool *has_closed, const uint8_t
     case 4:
     case 5: move(side, other, 1 + length * (data[0] & 16 ? 16 : 1)); break;
     case 6: weft_session_trim(session); break;
-    case 7:
+    default: /* 7 */
         if (!(data[0] & 32)) break;
         expect_sent(side, weft_session_close(session, 3000, text, short_length), has_closed, WEFT_EVENT_CLOSE,
                     3000, letters, short_length);
