@@ -18,6 +18,7 @@ enum {
 typedef struct options {
     unsigned long port;
     unsigned long threads;
+    uint32_t timeout_ms; /* of a request */
     unsigned long long max_frame_size;
     unsigned long long max_message_size;
     const char *certificate_file; /* with `key_file`: the server speaks TLS */
@@ -66,7 +67,7 @@ static void on_closed(void *context)
 static int usage(void)
 {
     fputs("usage: weft-c-echo PORT [--threads N] [--max-frame-size B] [--max-message-size B]\n"
-          "       [--tls-cert FILE --tls-key FILE]\n",
+          "       [--timeout SECONDS] [--tls-cert FILE --tls-key FILE]\n",
           stderr);
     return 2;
 }
@@ -89,6 +90,8 @@ static bool parse_option(const char *name, const char *text, options *out)
         return false;
     } else if (strcmp(name, "--threads") == 0 && value <= 1024) {
         out->threads = (unsigned long)value;
+    } else if (strcmp(name, "--timeout") == 0 && value <= 86400) {
+        out->timeout_ms = (uint32_t)value * 1000;
     } else if (strcmp(name, "--max-frame-size") == 0) {
         out->max_frame_size = value;
     } else if (strcmp(name, "--max-message-size") == 0) {
@@ -138,7 +141,14 @@ static void block_stop_signals(sigset_t *signals)
 int main(int count, char **words)
 {
     weft_connection_config_init(&settings);
-    options options = {0, 1, settings.max_frame_size, settings.max_message_size, NULL, NULL};
+    weft_listener_config config;
+    weft_listener_config_init(&config);
+    options options = {
+        .threads = config.threads,
+        .timeout_ms = config.timeout_ms,
+        .max_frame_size = settings.max_frame_size,
+        .max_message_size = settings.max_message_size,
+    };
     if (!parse_options(count, words, &options)) return usage();
     settings.max_frame_size = options.max_frame_size;
     settings.max_message_size = options.max_message_size;
@@ -149,10 +159,9 @@ int main(int count, char **words)
 
     char detail[256];
     weft_listener *listener;
-    weft_listener_config config;
-    weft_listener_config_init(&config);
     config.port = (uint16_t)options.port;
     config.threads = (uint32_t)options.threads;
+    config.timeout_ms = options.timeout_ms;
     config.on_closed = on_closed;
     bool works = open_tls(&config.tls, &options, detail, sizeof detail) &&
                  weft_listener_open(&listener, &config, detail, sizeof detail) == WEFT_OK;

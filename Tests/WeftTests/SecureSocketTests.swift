@@ -36,6 +36,24 @@ struct SecureSocketTests {
         }
     }
 
+    @Test("maxMessageSize: big messages pass both ways over TLS with raised limits")
+    func bigMessages() async throws {
+        let size = 5_000_001
+        var configuration = ServiceConfiguration()
+        configuration.maxMessageSize = size
+        try await serve(Echo(), configuration, on: authority.listener) { listener in
+            var configuration = authority.client
+            configuration.maxMessageSize = size
+            configuration.webSocketCompressionEnabled = false
+            let client = try await Client(listener.secureURL(), configuration: configuration)
+            let sent = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+            async let received = client.readBinaryMessage()
+            try await client.writeBinaryMessage(sent)
+            #expect(try await received == sent)
+            try await client.close()
+        }
+    }
+
     @Test("secureSocket: an AsyncClient and an inline service")
     func asyncAndInline() async throws {
         let service = InlineRecorder { caller, event in

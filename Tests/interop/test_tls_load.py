@@ -25,8 +25,9 @@ def resident_kib(server):
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
 
 
-def test_half_open_handshakes_cost_little_and_are_cut(authority):
-    with serving(authority) as server, contextlib.ExitStack() as stack:
+@pytest.mark.parametrize("kind", ["async", "c"])
+def test_half_open_handshakes_cost_little_and_are_cut(authority, kind):
+    with KINDS[kind](authority) as server, contextlib.ExitStack() as stack:
         with connect(url_of(server), ssl=trusting(authority)) as client:
             client.send("before")
             assert client.recv(WAIT) == "before"

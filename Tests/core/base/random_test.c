@@ -29,6 +29,39 @@ static void test_every_byte_is_filled_and_no_other(void **state)
     }
 }
 
+/* Chi-square over 256 values: a fair source is beyond 430 once in 10^10 times. */
+static void assert_even(const uint32_t counts[256], size_t total)
+{
+    double expected = (double)total / 256, sum = 0;
+    for (size_t i = 0; i < 256; i++)
+        sum += ((double)counts[i] - expected) * ((double)counts[i] - expected) / expected;
+    assert_true(sum < 430);
+}
+
+/* Keys and masks are made of them: no value is likelier than another, nor after another. */
+static void test_bytes_are_spread_evenly(void **state)
+{
+    (void)state;
+    enum {
+        TOTAL = 1 << 20,
+        MASK = 4
+    };
+    static uint8_t bytes[TOTAL];
+    for (size_t i = 0; i < TOTAL; i += MASK)
+        assert_int_equal(weft__random_fill(bytes + i, MASK), WEFT_OK);
+    for (size_t distance = 1; distance <= 2 * MASK; distance++) {
+        uint32_t alone[256] = {0}, sums[256] = {0}, changes[256] = {0};
+        for (size_t i = distance; i < TOTAL; i++) {
+            alone[bytes[i]]++;
+            sums[(uint8_t)(bytes[i] + bytes[i - distance])]++;
+            changes[bytes[i] ^ bytes[i - distance]]++;
+        }
+        assert_even(alone, TOTAL - distance);
+        assert_even(sums, TOTAL - distance);
+        assert_even(changes, TOTAL - distance);
+    }
+}
+
 static void test_more_than_the_generator_can_count_is_refused(void **state)
 {
     (void)state;
@@ -51,6 +84,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_fillings_differ),
         cmocka_unit_test(test_every_byte_is_filled_and_no_other),
+        cmocka_unit_test(test_bytes_are_spread_evenly),
         cmocka_unit_test(test_more_than_the_generator_can_count_is_refused),
         cmocka_unit_test(test_a_generator_that_is_not_to_be_had_is_an_error),
     };
