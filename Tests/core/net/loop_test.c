@@ -1,6 +1,7 @@
 #include "net/lab.h"
 
 #include <sched.h>
+#include <sys/resource.h>
 #include <uv.h>
 
 enum {
@@ -349,6 +350,25 @@ static void test_opening_may_run_out_of_memory(void **state)
     allocator_restore(&counter);
 }
 
+static void test_a_loop_that_gets_no_thread_is_none(void **state)
+{
+    (void)state;
+    counting_allocator counter;
+    struct rlimit usual, excessive;
+    weft_loop *loop = (weft_loop *)&counter;
+    assert_int_equal(getrlimit(RLIMIT_STACK, &usual), 0);
+    excessive = usual;
+    excessive.rlim_cur = (rlim_t)1 << 47; /* a stack as large as the address space */
+    if (setrlimit(RLIMIT_STACK, &excessive) != 0) skip();
+    allocator_count(&counter);
+    assert_int_equal(weft_loop_open(&loop), WEFT_ESYSTEM);
+    assert_null(loop);
+    allocator_restore(&counter);
+    assert_int_equal(setrlimit(RLIMIT_STACK, &usual), 0);
+    assert_int_equal(weft_loop_open(&loop), WEFT_OK);
+    weft_loop_close(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_a_close_aborts_every_member_once),
         cmocka_unit_test(test_timers_fire_on_the_loop_and_not_early),
         cmocka_unit_test(test_an_attached_loop_runs_what_was_posted_and_no_longer),
+        cmocka_unit_test(test_a_loop_that_gets_no_thread_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
