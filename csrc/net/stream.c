@@ -3,6 +3,7 @@
 #include "base/allocator.h"
 
 #include <string.h>
+#include <sys/socket.h>
 
 enum {
     FLUSH_ABOVE = 64 * 1024, /* output is sent before the turn ends when there is more */
@@ -55,6 +56,14 @@ void weft__stream_break(weft__stream *stream, int error)
     weft__turn_at_end(stream->loop, &stream->flush);
 }
 
+/* What has come by now can still be read, and the end behind it at once: a peer of a unix socket that only
+ * reads no more would never end it. */
+static void end_reading(weft__stream *stream)
+{
+    uv_os_fd_t socket;
+    if (uv_fileno(&stream->uv.handle, &socket) == 0) shutdown(socket, SHUT_RD);
+}
+
 /* A peer that has gone may have said why before: what it sent last is read first, and the end behind it tells
  * that the stream is broken. */
 static void break_writing(weft__stream *stream, int error)
@@ -65,6 +74,7 @@ static void break_writing(weft__stream *stream, int error)
     } else if (!stream->is_broken) {
         stream->is_broken = true;
         stream->break_error = error;
+        end_reading(stream);
     }
 }
 

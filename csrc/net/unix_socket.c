@@ -55,7 +55,11 @@ int weft__unix_connect(int *out, const char *path)
     if (!name_of(&name, path)) return ENAMETOOLONG;
     int opened = open_socket();
     if (opened < 0) return errno;
-    if (connect(opened, (const struct sockaddr *)&name, sizeof name) == 0) {
+    int result;
+    do {
+        result = connect(opened, (const struct sockaddr *)&name, sizeof name);
+    } while (result != 0 && errno == EINTR);
+    if (result == 0) {
         *out = opened;
         return 0;
     }

@@ -29,7 +29,7 @@ typedef struct weft_service {
     /** NULL: pings are answered with a pong (RFC 6455 section 5.5.2). Otherwise the answer is the callback's.
      */
     void (*on_ping)(void *context, weft_connection *connection, const uint8_t *bytes, size_t length);
-    /** A pong, asked for or not; those that answer keep-alive pings too. */
+    /** A pong, asked for or not, but none that answers a ping of keep_alive_interval_ms. */
     void (*on_pong)(void *context, weft_connection *connection, const uint8_t *bytes, size_t length);
     /** Nothing was read or written for idle_timeout_ms; comes again after each further one. */
     void (*on_idle)(void *context, weft_connection *connection);

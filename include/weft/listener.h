@@ -306,7 +306,8 @@ WEFT_API weft_string weft_request_choose_subprotocol(const weft_request *request
  * Answers 101 and opens the connection. WEFT_EINVAL for a setting, field or subprotocol that cannot be, with
  * `detail` (may be NULL) naming it; WEFT_ESTATE when the request asks for no upgrade; WEFT_ENOMEM,
  * WEFT_ESYSTEM: the request is then still unanswered and `context` the caller's. On WEFT_OK either on_open
- * follows or, when the peer has gone meanwhile, only the service's on_release. Thread: any.
+ * follows or, when the peer has gone meanwhile or memory runs out just then, only the service's on_release.
+ * Thread: any.
  */
 WEFT_API weft_status weft_request_accept(weft_request *request, const weft_acceptance *acceptance,
                                          char *detail, size_t detail_size);

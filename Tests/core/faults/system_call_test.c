@@ -1,0 +1,192 @@
+/* System calls fail below the streams: each call of a scenario in each way that it can. */
+
+#include "faults/scenarios.h"
+#include "faults/system_calls.h"
+
+#include <dirent.h>
+#include <netdb.h>
+#include <sched.h>
+
+typedef struct fault {
+    system_call call;
+    int error;
+    bool is_harmless; /* the call is made again, and nobody notices */
+} fault;
+
+static const fault faults[] = {
+    {READ, EAGAIN, true},         {READ, EINTR, true},           {READ, ONE_BYTE, true},
+    {READ, ECONNRESET, false},    {READ, ETIMEDOUT, false},      {READ, ENOMEM, false},
+    {WRITE, EAGAIN, true},        {WRITE, EINTR, true},          {WRITE, ONE_BYTE, true},
+    {WRITE, ENOBUFS, true},       {WRITE, ECONNRESET, false},    {WRITE, EPIPE, false},
+    {WRITE, ENOMEM, false},       {ACCEPT, EAGAIN, true},        {ACCEPT, EINTR, true},
+    {ACCEPT, ECONNABORTED, true}, {ACCEPT, EPROTO, true},        {ACCEPT, EPERM, true},
+    {ACCEPT, EMFILE, true},       {ACCEPT, ENFILE, true},        {ACCEPT, ENOBUFS, true},
+    {ACCEPT, ENOMEM, true},       {SOCKET, EMFILE, false},       {SOCKET, ENFILE, false},
+    {SOCKET, ENOMEM, false},      {CONNECT, EINTR, true},        {CONNECT, ECONNREFUSED, false},
+    {CONNECT, ETIMEDOUT, false},  {CONNECT, ENETUNREACH, false}, {CONNECT, EADDRNOTAVAIL, false},
+    {CONNECT, ENOBUFS, false},    {SHUTDOWN, ENOTCONN, false},   {SHUTDOWN, ENOBUFS, false},
+    {GETSOCKOPT, ENOBUFS, false}, {SETSOCKOPT, ENOBUFS, false},  {RESOLVE, EAI_AGAIN, false},
+    {RESOLVE, EAI_MEMORY, false},
+};
+
+enum {
+    SEEDS = 4,
+    RETRIES = 4, /* while no descriptor is to be had */
+};
+
+static fault now;
+static size_t fails_from, total;
+static bool trickles;
+static uint32_t seed;
+
+static void begin_failing(void *context)
+{
+    (void)context;
+    injection *injection = &injection_now;
+    for (size_t i = 0; i < SYSTEM_CALLS; i++)
+        injection->counts[i] = 0;
+    injection->error = now.error;
+    injection->from = fails_from;
+    injection->once = true;
+    injection->trickles = trickles;
+    injection->seed = seed;
+    injection->injected = 0;
+    injection->call = (int)now.call;
+}
+
+static void end_failing(void *context)
+{
+    (void)context;
+    injection_now.call = NO_CALL;
+    injection_now.trickles = false;
+    injection_now.seed = 0;
+}
+
+static const fault_source failing = {begin_failing, end_failing, NULL};
+
+static size_t open_descriptors(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    size_t count = 0;
+    while (readdir(directory))
+        count++;
+    closedir(directory);
+    return count;
+}
+
+/* Until no more are open; the peers of other threads may be late. */
+static void await_descriptors(size_t count)
+{
+    struct timespec start, at;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    do {
+        clock_gettime(CLOCK_MONOTONIC, &at);
+        assert_true(at.tv_sec - start.tv_sec < PEER_DEADLINE_MS / 1000);
+        sched_yield();
+    } while (open_descriptors() > count);
+}
+
+/* One run, after which nothing is held any more. */
+static bool survive_without_leaks(const scenario *scenario)
+{
+    counting_allocator memory;
+    size_t before = open_descriptors();
+    allocator_count(&memory);
+    bool is_well = survive(scenario, &failing);
+    allocator_restore(&memory);
+    await_descriptors(before);
+    total += injection_now.injected;
+    return is_well;
+}
+
+static void fail_each(const scenario *scenario, const fault *fault)
+{
+    now = *fault;
+    bool goes_on = true;
+    for (fails_from = 1; goes_on; fails_from++) {
+        assert_true(fails_from < 200);
+        bool is_well = survive_without_leaks(scenario);
+        goes_on = injection_now.injected > 0;
+        if (!is_well && (fault->is_harmless || !goes_on))
+            fail_msg("call %d with error %d, the %zu-th: not harmless", fault->call, fault->error,
+                     fails_from);
+    }
+    now = (struct fault){NO_CALL, 0, false};
+    fails_from = 0;
+}
+
+/* Those that differ below the streams. */
+static bool is_chosen(const scenario *scenario)
+{
+    static const char *const chosen[] = {"text",          "fragments", "a name",
+                                         "a unix socket", "TLS 1.3",   "an exchange"};
+    for (size_t i = 0; i < sizeof chosen / sizeof *chosen; i++) {
+        if (strcmp(chosen[i], scenario->name) == 0) return true;
+    }
+    return false;
+}
+
+static void test_each_call_may_fail(void **state)
+{
+    const scenario *scenario = *state;
+    size_t before = total;
+    survive(scenario, &failing); /* what the process opens once, it has then */
+    for (size_t i = 0; is_chosen(scenario) && i < sizeof faults / sizeof *faults; i++)
+        fail_each(scenario, &faults[i]);
+    trickles = true;
+    bool is_well = survive_without_leaks(scenario);
+    trickles = false;
+    assert_true(is_well);
+    for (uint32_t i = 1; i <= SEEDS; i++) {
+        seed = i;
+        is_well = survive_without_leaks(scenario);
+        seed = 0;
+        assert_true(is_well);
+    }
+    print_message("# %s: %zu system calls failed\n", scenario->name, total - before);
+}
+
+/* Out of descriptors, peers wait: the listener looks for them now and then, and does not spin. */
+static void test_nobody_spins_without_descriptors(void **state)
+{
+    (void)state;
+    static const int errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM};
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        world server;
+        world_init(&server);
+        world_listen(&server);
+        await_turn(&server);
+        injection_now.once = false;
+        injection_now.from = 1;
+        injection_now.error = errors[i];
+        injection_now.counts[ACCEPT] = injection_now.counts[POLL] = 0;
+        injection_now.call = ACCEPT;
+        struct timespec start, end;
+        clock_gettime(CLOCK_MONOTONIC, &start);
+        int peer = peer_connect(server.port);
+        while (injection_now.counts[ACCEPT] < RETRIES)
+            sched_yield();
+        clock_gettime(CLOCK_MONOTONIC, &end);
+        size_t polls = injection_now.counts[POLL];
+        injection_now.call = NO_CALL;
+        long waited_ms = (end.tv_sec - start.tv_sec) * 1000 + (end.tv_nsec - start.tv_nsec) / 1000000;
+        assert_true(waited_ms >= (RETRIES - 1) * 90);
+        assert_true(polls > 0 && polls <= RETRIES * 4);
+        total += RETRIES;
+        peer_say(peer, peer_upgrade_request);
+        assert_int_equal(peer_status(peer), 101);
+        peer_expect_echo(peer, "at last");
+        close(peer);
+        world_end(&server);
+    }
+}
+
+int main(void)
+{
+    is_spared = true;
+    const struct CMUnitTest starving[] = {cmocka_unit_test(test_nobody_spins_without_descriptors)};
+    int failed = run_with_each(test_each_call_may_fail);
+    failed += cmocka_run_group_tests(starving, NULL, NULL);
+    print_message("# %zu faults injected: failed system calls in %d scenarios\n", total, SCENARIOS);
+    return failed;
+}
