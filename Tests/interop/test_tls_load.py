@@ -17,7 +17,7 @@ CROWD = 1000
 # A record of the handshake that announces a ClientHello of 508 bytes, of which the first 200 have come.
 HALF_A_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200)
 
-KIB_OF_A_HANDSHAKE = 64  # OpenSSL's own, most of it
+KIB_OF_A_HANDSHAKE = {"async": 64, "c": 96}  # OpenSSL's own, most of it; the C server runs under sanitizers
 
 
 def resident_kib(server):
@@ -41,7 +41,7 @@ def test_half_open_handshakes_cost_little_and_are_cut(authority, kind):
             with connect(url_of(server), ssl=trusting(authority)) as other:
                 other.send("meanwhile")
                 assert other.recv(WAIT) == "meanwhile"
-            assert (resident_kib(server) - before) / CROWD < KIB_OF_A_HANDSHAKE
+            assert (resident_kib(server) - before) / CROWD < KIB_OF_A_HANDSHAKE[kind]
             for peer in stalled:
                 with contextlib.suppress(ConnectionResetError):
                     while peer.recv(4096):
