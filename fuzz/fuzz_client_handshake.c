@@ -1,6 +1,6 @@
-/* Whatever a server answers, a client's handshake ends in the same way however it is cut, and opens only on
- * what RFC 6455 section 4.1 lets stand. The first byte says what was offered. `%` in the answer stands for
- * the right Sec-WebSocket-Accept, which nobody could guess. */
+/* Whatever a server answers, a client's handshake ends in the same way however it is cut and with an interim
+ * answer before it, and opens only on what RFC 6455 section 4.1 lets stand. The first byte says what was
+ * offered. `%` as a field's value stands for the right Sec-WebSocket-Accept, which nobody could guess. */
 #include "base/buffer.h"
 #include "http/fields.h"
 #include "http/key.h"
@@ -34,13 +34,14 @@ static weft_handshake *open_client(uint8_t choices, char accept[WEFT__ACCEPT_LEN
     return client;
 }
 
-static weft_handshake *ask(const uint8_t *data, size_t size, size_t piece, size_t *used)
+static weft_handshake *ask(const char *before, const uint8_t *data, size_t size, size_t piece, size_t *used)
 {
     char accept[WEFT__ACCEPT_LENGTH + 1];
     weft_handshake *client = open_client(data[0], accept);
     weft__buffer answer = {0};
+    if (weft__buffer_append(&answer, before, strlen(before), SIZE_MAX) != WEFT_OK) abort();
     for (size_t i = 1; i < size; i++) {
-        bool is_accept = data[i] == '%';
+        bool is_accept = i > 2 && memcmp(data + i - 2, ": %", 3) == 0;
         weft_status status = weft__buffer_append(&answer, is_accept ? (uint8_t *)accept : data + i,
                                                  is_accept ? WEFT__ACCEPT_LENGTH : 1, SIZE_MAX);
         if (status != WEFT_OK) abort();
@@ -73,12 +74,24 @@ static void check_open(const weft_handshake *client, const uint8_t *data, size_t
     if (agreed && (!(data[0] & 128) || agreed->server_max_window_bits > 9 + data[0] % 7)) abort();
 }
 
+/* An interim answer before it changes nothing, unless there are too many then. */
+static void check_interim(const weft_handshake *plain, const uint8_t *data, size_t size)
+{
+    size_t used;
+    weft_handshake *other = ask("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", data, size, SIZE_MAX, &used);
+    const char *detail = weft_handshake_detail(other);
+    bool is_too_many = strstr(detail, "interim answers") != NULL;
+    if (!is_too_many && weft_handshake_get_state(other) != weft_handshake_get_state(plain)) abort();
+    if (!is_too_many && strcmp(detail, weft_handshake_detail(plain)) != 0) abort();
+    weft_handshake_free(other);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     size_t one_used, other_used;
     if (size == 0) return 0;
-    weft_handshake *whole = ask(data, size, SIZE_MAX, &one_used);
-    weft_handshake *cut = ask(data, size, 1 + size % 7, &other_used);
+    weft_handshake *whole = ask("", data, size, SIZE_MAX, &one_used);
+    weft_handshake *cut = ask("", data, size, 1 + size % 7, &other_used);
     weft_handshake_state state = weft_handshake_get_state(whole);
     if (state != weft_handshake_get_state(cut)) abort();
     if (state != WEFT_HANDSHAKE_FAILED && one_used != other_used) abort();
@@ -89,6 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_open(whole, data, size);
         check_open(cut, data, size);
     }
+    check_interim(whole, data, size);
     weft_handshake_free(whole);
     weft_handshake_free(cut);
     return 0;
