@@ -43,7 +43,7 @@ static void test_bytes_are_spread_evenly(void **state)
 {
     (void)state;
     enum {
-        TOTAL = 1 << 20,
+        TOTAL = 1 << 18,
         MASK = 4
     };
     static uint8_t bytes[TOTAL];
