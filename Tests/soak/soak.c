@@ -351,6 +351,7 @@ static bool open_tls(const char *authority)
     weft_tls_config config;
     weft_tls_config_init(&config);
     config.trust_file = authority;
+    config.handshake_timeout_ms = 60000; /* the machine may be busy */
     if (weft_tls_open_client(&tls, &config, detail, sizeof detail) == WEFT_OK) return true;
     fprintf(stderr, "%s\n", detail);
     return false;
