@@ -56,6 +56,10 @@ class Passage:
             await writer.drain()
 
 
+# asyncio knows tasks and readers by weak references alone, and would let go those that only wait for each other.
+passages = set()
+
+
 def leading_to(port, source):
     async def serve(reader, writer):
         try:
@@ -63,7 +67,9 @@ def leading_to(port, source):
         except OSError:
             writer.transport.abort()
             return
+        passages.add(asyncio.current_task())
         await Passage(random.Random(source.random())).run((reader, writer), far)
+        passages.discard(asyncio.current_task())
 
     return asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024)
 
