@@ -372,7 +372,9 @@ static void test_a_loop_that_gets_no_thread_is_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_opening_may_run_out_of_memory), /* first: no detached thread is left over */
+        /* These two change the allocator: first, while no detached thread is left over. */
+        cmocka_unit_test(test_opening_may_run_out_of_memory),
+        cmocka_unit_test(test_a_loop_that_gets_no_thread_is_none),
         cmocka_unit_test(test_each_posters_tasks_run_in_order),
         cmocka_unit_test(test_a_close_amid_posts_loses_none_that_was_accepted),
         cmocka_unit_test(test_a_post_from_the_own_thread_runs_after_its_poster),
@@ -382,7 +384,6 @@ int main(void)
         cmocka_unit_test(test_a_close_aborts_every_member_once),
         cmocka_unit_test(test_timers_fire_on_the_loop_and_not_early),
         cmocka_unit_test(test_an_attached_loop_runs_what_was_posted_and_no_longer),
-        cmocka_unit_test(test_a_loop_that_gets_no_thread_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
