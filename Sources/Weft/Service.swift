@@ -28,10 +28,10 @@ public protocol Service: Sendable {
     /// No frame was read and none written for the configured `idleTimeout`; comes again each period.
     func onIdleTimeout(_ caller: Caller) async throws
     /// The connection is closed: the peer's code, 1005 without one, 1006 without a close frame, or, after a
-    /// violation, the code that was sent. The peer's close frame is answered when this returns, or after 1 s.
+    /// violation, the code that was sent. The peer's close frame is answered when this returns, or after 5 s.
     func onClose(_ caller: Caller, _ statusCode: CloseCode, _ reason: String) async throws
     /// A violation, a timeout, an I/O error, or what a callback threw. Messages that came before a violation are
-    /// handled first, and can be answered for a second. Then the close frame that is due is sent, and this is
+    /// handled first, and can be answered for five seconds. Then the close frame that is due is sent, and this is
     /// called; `onClose` follows. By default the error is logged.
     func onError(_ caller: Caller, _ error: any Error) async
 }

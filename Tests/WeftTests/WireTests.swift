@@ -164,7 +164,7 @@ struct WireTests {
     @Test("onError: an AsyncClient too answers what came before a violation")
     func clientAnswersBeforeViolation() async throws {
         let service = Recorder(slowEcho)
-        // The close frame waits for a second: the answers must not have to wait as long for other tests' clients.
+        // The close frame does not wait for ever: the answers must not have to wait as long for other tests' clients.
         var configuration = ClientConfiguration()
         configuration.eventLoops = EventLoops()
         try await dial { [configuration] in
@@ -324,7 +324,7 @@ struct WireTests {
             try await caller.writeTextMessage("last words")
             await mayReturn.pass()
         }
-        // The answer waits for a second: onClose must not have to wait as long for other tests' clients.
+        // The answer does not wait for ever: onClose must not have to wait as long for other tests' clients.
         var configuration = ClientConfiguration()
         configuration.eventLoops = EventLoops()
         try await dial { [configuration] in

@@ -26,15 +26,14 @@ from programs import Server, program  # noqa: E402
 ROUND = 30  # seconds, where there is time for three and more
 FEWEST_ROUNDS = 3
 ROUND_LIMIT = 180  # seconds that the last connections of a round may take; a lost message would be waited for for ever
-LINGERING = 2  # seconds that a server may hold a connection which its client has left
-REST_LIMIT = 30  # seconds until the descriptors must be those of the first rest
+REST_LIMIT = 30  # seconds until the descriptors must be those before the first round
 FAULTS = ["lost", "duplicated", "corrupted", "unexpected"]
 CONNECTIONS = {"c": 40, "swift": 40, "websockets": 8}
 TICKS_AT_REST = 5  # of CPU in a second, each of 10 ms
 
 # What a process may hold more at the last rests than at the first: the allocator never gives all back, and keeps what the
 # busiest moment took, which comes late at times. An hour has some 100,000 connections to each server, so that it finds a
-# leak of some 80 bytes for each; a run of a few rounds only warms up, and memory is not judged then.
+# leak of some 80 bytes for each; a run of a few rounds only warms up, and neither memory nor threads are judged then.
 GROWTH_KB = 2048
 GROWTH_SHARE = 0.08
 FEWEST_RESTS = 8
@@ -54,6 +53,10 @@ class Process:
         self.name = name
         self.pid = pid
         self.rests = []
+        self.fewest_descriptors = None  # those that it needs without a connection
+
+    def note_descriptors(self, spare=0):
+        self.fewest_descriptors = self.descriptors() + spare  # libuv's, one for each loop, from its first connection on
 
     def status(self, field):
         for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
@@ -69,24 +72,28 @@ class Process:
         return int(fields[11]) + int(fields[12])
 
     def settle(self):
-        """Waits until the descriptors are no more than at the first rest."""
+        """Waits until the last connections' descriptors are gone."""
         until = time.monotonic() + REST_LIMIT
-        while self.rests and self.descriptors() > self.rests[0].descriptors and time.monotonic() < until:
+        while self.descriptors() > self.fewest_descriptors and time.monotonic() < until:
             time.sleep(0.1)
 
     def rest(self):
+        if self.fewest_descriptors is None:
+            self.note_descriptors()
         self.settle()
         self.rests.append(Rest(self.status("VmRSS"), self.descriptors(), self.status("Threads")))
 
     def faults(self):
         """The first rest is for warming up; the thirds of the others are compared."""
         descriptors = [rest.descriptors for rest in self.rests]
-        if max(descriptors) > descriptors[0]:
-            yield f"{self.name}: descriptors grew: {descriptors}"
+        if max(descriptors) > self.fewest_descriptors:
+            yield f"{self.name}: descriptors grew from {self.fewest_descriptors}: {descriptors}"
         if len(self.rests) < FEWEST_RESTS:
             return
-        resident = [rest.resident_kb for rest in self.rests[1:]]
-        third = max(1, len(resident) // 3)
+        threads, resident = zip(*[(rest.threads, rest.resident_kb) for rest in self.rests[1:]], strict=True)
+        third = len(resident) // 3
+        if max(threads[third:]) > max(threads[:third]):
+            yield f"{self.name}: threads grew: {threads}"
         first, last = statistics.median(resident[:third]), statistics.median(resident[-third:])
         if last - first > GROWTH_KB + GROWTH_SHARE * first:
             yield f"{self.name}: resident memory grew from {first:.0f} to {last:.0f} kB"
@@ -96,7 +103,7 @@ class Process:
         first, last = self.rests[0], self.rests[-1]
         return (
             f"{self.name:18} {resident[0]:8} {min(resident):8} {max(resident):8} {last.resident_kb:8}"
-            f" {first.descriptors:6} {last.descriptors:6} {first.threads:6} {last.threads:6}"
+            f" {self.fewest_descriptors:6} {last.descriptors:6} {first.threads:6} {last.threads:6}"
         )
 
 
@@ -191,6 +198,7 @@ class Soak:
         self.servers = {}
         for name, command in server_commands(self.certificates).items():
             self.servers[name] = server = Server(command, "/ws")
+            server.loops = 2 if "--threads" in command else 1
             stack.callback(server.process.kill)
         ports = [str(server.port) for server in self.servers.values()]
         relay = subprocess.Popen(
@@ -205,7 +213,10 @@ class Soak:
         for name, command in load_commands(seed, self.certificates.authority, urls).items():
             self.loads.append(Load(name, command))
             stack.callback(self.loads[-1].process.kill)
+        # A load says that its connections have ended, a server does not: that one is looked at before the first.
         self.processes = [Process(f"server {name}", server.process.pid) for name, server in self.servers.items()]
+        for process in self.processes:
+            process.note_descriptors(spare=self.servers[process.name.removeprefix("server ")].loops)
         self.processes += [Process(f"load {load.name}", load.process.pid) for load in self.loads]
         self.others = []
         self.waited = 0
@@ -227,7 +238,6 @@ class Soak:
         self.waited += time.monotonic() - end
 
     def rest(self):
-        time.sleep(LINGERING)
         for process in self.processes:
             process.rest()
         before = [process.ticks() for process in self.processes]

@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum {
-    ANSWER_MS = 1000, /* how long a service may hold a close frame */
+    ANSWER_MS = 5000, /* how long a service may hold a close frame */
 };
 
 weft_status weft__connection_write_close(weft_connection *connection, uint16_t code, const char *reason,

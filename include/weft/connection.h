@@ -138,7 +138,7 @@ WEFT_API void weft_connection_abort(weft_connection *connection);
 /**
  * For services that answer asynchronously: inside `on_close` the answer to the peer's close frame, inside
  * `on_error` the close frame that tells the peer of its violation, waits for weft_connection_answer_close, at
- * most 1 s. Until then what came before can still be answered. No effect elsewhere, nor where the end of TCP
+ * most 5 s. Until then what came before can still be answered. No effect elsewhere, nor where the end of TCP
  * is all that is due. Thread: the loop's.
  */
 WEFT_API void weft_connection_hold_close(weft_connection *connection);
