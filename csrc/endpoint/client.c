@@ -16,8 +16,8 @@ void weft_client_release(weft_client *client)
     if (!client) return;
     if (atomic_fetch_sub_explicit(&client->holders, 1, memory_order_acq_rel) > 1) return;
     weft__head_clear(&client->head);
-    weft__buffer_clear(&client->request);
-    weft__buffer_clear(&client->authorized_request);
+    weft__buffer_wipe(&client->request);
+    weft__buffer_wipe(&client->authorized_request);
     weft__buffer_clear(&client->input);
     weft__proxy_clear(&client->proxy);
     weft__destination_clear(&client->server);
@@ -99,12 +99,11 @@ static void on_loop_closing(weft__loop_member *member)
 
 /* -- an attempt -------------------------------------------------------------------------------- */
 
+/* From where it is: a copy would have its secrets too. */
 static weft_status write_out(weft_client *client, const weft__buffer *request)
 {
-    weft__buffer *output = weft__stream_output(client->stream);
-    size_t length = weft__buffer_length(request);
-    if (!output) return WEFT_ENOMEM;
-    return weft__buffer_append(output, weft__buffer_front(request), length, SIZE_MAX);
+    const weft__span span = {weft__buffer_front(request), weft__buffer_length(request)};
+    return weft__stream_write(client->stream, &span, 1);
 }
 
 weft_status weft__client_send_request(weft_client *client)

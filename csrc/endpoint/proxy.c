@@ -75,7 +75,10 @@ static void write_target(weft__writer *writer, const weft__url *target)
 static weft_status encode(weft__buffer *out, const weft_proxy *given)
 {
     weft__buffer plain = {0};
-    weft_status status = weft__buffer_append(&plain, given->username.bytes, given->username.length, SIZE_MAX);
+    size_t plain_length = given->username.length + 1 + given->password.length;
+    weft_status status = weft__buffer_reserve(&plain, plain_length, SIZE_MAX) ? WEFT_OK : WEFT_ENOMEM;
+    if (status == WEFT_OK)
+        status = weft__buffer_append(&plain, given->username.bytes, given->username.length, SIZE_MAX);
     if (status == WEFT_OK) status = weft__buffer_append(&plain, ":", 1, SIZE_MAX);
     if (status == WEFT_OK)
         status = weft__buffer_append(&plain, given->password.bytes, given->password.length, SIZE_MAX);
@@ -85,7 +88,7 @@ static weft_status encode(weft__buffer *out, const weft_proxy *given)
         weft__base64_encode((char *)room, weft__buffer_front(&plain), weft__buffer_length(&plain));
         weft__buffer_commit(out, length);
     }
-    weft__buffer_clear(&plain);
+    weft__buffer_wipe(&plain);
     return room ? WEFT_OK : WEFT_ENOMEM;
 }
 
@@ -104,7 +107,7 @@ static weft_status write_request(weft__proxy *proxy, const weft_proxy *given, co
                                                    weft__buffer_length(&credentials)});
     }
     weft__writer_text(&writer, "\r\n\r\n");
-    weft__buffer_clear(&credentials);
+    weft__buffer_wipe(&credentials);
     return weft__writer_end(&writer);
 }
 
@@ -128,7 +131,7 @@ weft_status weft__proxy_init(weft__proxy *proxy, const weft_proxy *given, const 
 
 void weft__proxy_clear(weft__proxy *proxy)
 {
-    weft__buffer_clear(&proxy->request);
+    weft__buffer_wipe(&proxy->request);
 }
 
 /* -- the answer -------------------------------------------------------------------------------- */

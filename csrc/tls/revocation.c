@@ -179,15 +179,46 @@ static X509_CRL *read_list(const uint8_t *bytes, size_t length)
     return list;
 }
 
-/* A list for some reasons, of several issuers, or for the other kind of certificates says nothing of this
- * one. */
+static bool has_name(const GENERAL_NAMES *names, GENERAL_NAME *name)
+{
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        if (GENERAL_NAME_cmp(sk_GENERAL_NAME_value(names, i), name) == 0) return true;
+    }
+    return false;
+}
+
+/* An issuer may have several lists, each for some of its certificates and named by their distribution points
+ * (RFC 5280 section 6.3.3). */
+static bool is_at_a_point_of(const DIST_POINT_NAME *place, X509 *certificate)
+{
+    if (place->type != 0) return false;
+    CRL_DIST_POINTS *points = X509_get_ext_d2i(certificate, NID_crl_distribution_points, NULL, NULL);
+    bool is_found = false;
+    for (int i = 0; i < sk_DIST_POINT_num(points); i++) {
+        const DIST_POINT_NAME *point = sk_DIST_POINT_value(points, i)->distpoint;
+        const GENERAL_NAMES *names = point && point->type == 0 ? point->name.fullname : NULL;
+        for (int j = 0; !is_found && j < sk_GENERAL_NAME_num(names); j++)
+            is_found = has_name(place->name.fullname, sk_GENERAL_NAME_value(names, j));
+    }
+    CRL_DIST_POINTS_free(points);
+    return is_found;
+}
+
+static bool is_in_scope(const ISSUING_DIST_POINT *scope, X509 *certificate)
+{
+    bool is_authority = X509_check_ca(certificate) > 0;
+    bool is_partial = scope->indirectCRL > 0 || scope->onlysomereasons || scope->onlyattr > 0;
+    bool is_of_others = is_authority ? scope->onlyuser > 0 : scope->onlyCA > 0;
+    if (is_partial || is_of_others) return false;
+    return !scope->distpoint || is_at_a_point_of(scope->distpoint, certificate);
+}
+
+/* A list for some reasons, of several issuers, or for other certificates says nothing of this one. */
 static bool covers(const X509_CRL *list, X509 *certificate)
 {
-    int critical;
+    int critical; /* -1: it has no scope */
     ISSUING_DIST_POINT *scope = X509_CRL_get_ext_d2i(list, NID_issuing_distribution_point, &critical, NULL);
-    bool is_authority = X509_check_ca(certificate) > 0;
-    bool covers = !scope || !(scope->indirectCRL > 0 || scope->onlysomereasons || scope->onlyattr > 0 ||
-                              (scope->onlyuser > 0 && is_authority) || (scope->onlyCA > 0 && !is_authority));
+    bool covers = scope ? is_in_scope(scope, certificate) : critical == -1;
     ISSUING_DIST_POINT_free(scope);
     for (int i = 0; i < X509_CRL_get_ext_count(list); i++) {
         X509_EXTENSION *extension = X509_CRL_get_ext(list, i);

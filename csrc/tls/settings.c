@@ -47,11 +47,10 @@ void weft_tls_release(weft_tls *tls)
 
 /* -- settings ---------------------------------------------------------------------------------- */
 
-/* NULL and "" stand for the host that is dialled. */
+/* NULL and "" stand for the host that is dialled. With a dot in front OpenSSL would take any name below. */
 static bool is_server_name(const char *name)
 {
-    size_t length = name ? strlen(name) : 0;
-    return length <= WEFT__TLS_NAME_MAX && (length != 1 || *name != '.');
+    return !name || (strlen(name) <= WEFT__TLS_NAME_MAX && *name != '.');
 }
 
 static bool verifies(const weft_tls_config *config, bool is_server)

@@ -1,6 +1,7 @@
 #include "endpoint/dialling.h"
 
 #include "endpoint/client.h"
+#include "secrets.h"
 
 enum {
     ASKED = 'A',
@@ -109,6 +110,24 @@ static void test_each_attempt_has_its_own_authorization(void **state)
     assert_non_null(field);
     assert_string_equal(strstr(field, "\r\n\r\n"), "\r\n\r\n");
     end_answering(answering);
+}
+
+static void test_no_memory_is_given_back_with_an_authorization_in_it(void **state)
+{
+    (void)state;
+    counting_allocator counter;
+    secrets_watch(&counter);
+    script script;
+    start_script(&script, good_answer);
+    answering *answering = new_answering();
+    answering->answers[0] = "Bearer " SECRET;
+    answering->world.deeds[OPEN] = abort_now;
+    weft_client_release(dial_and_answer(answering, port_of(script.listening), 0, 0));
+    world_await(&answering->world, RELEASE, 1);
+    end_script(&script);
+    assert_non_null(strstr(script.request, SECRET));
+    end_answering(answering);
+    secrets_expect_none(&counter);
 }
 
 static void test_an_answer_may_come_later_from_any_thread(void **state)
@@ -306,6 +325,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_attempt_has_its_own_authorization),
+        cmocka_unit_test(test_no_memory_is_given_back_with_an_authorization_in_it),
         cmocka_unit_test(test_an_answer_may_come_later_from_any_thread),
         cmocka_unit_test(test_what_cannot_be_a_field_leaves_the_question),
         cmocka_unit_test(test_a_declined_attempt_is_one_that_failed),

@@ -1,6 +1,7 @@
 #include "endpoint/dialling.h"
 
 #include "endpoint/proxy.h"
+#include "secrets.h"
 
 /* -- what is asked ------------------------------------------------------------------------------ */
 
@@ -188,7 +189,7 @@ static weft_client *dial_through(world *world, uint16_t proxy_port, uint16_t por
 {
     char url[64], detail[256];
     snprintf(url, sizeof url, "ws://127.0.0.1:%u/", (unsigned)port);
-    weft_proxy proxy = proxy_at("127.0.0.1", proxy_port, "user", "secret");
+    weft_proxy proxy = proxy_at("127.0.0.1", proxy_port, "user", SECRET);
     weft_client_config config = world_calling(world, world->loop, url);
     config.proxy = &proxy;
     if (timeout_ms) config.handshake_timeout_ms = timeout_ms;
@@ -233,7 +234,7 @@ static void test_the_handshake_goes_through_the_tunnel(void **state)
         char line[64];
         snprintf(line, sizeof line, "CONNECT 127.0.0.1:%u HTTP/1.1\r\n", (unsigned)server.port);
         assert_memory_equal(relay.request, line, strlen(line));
-        assert_non_null(strstr(relay.request, "Proxy-Authorization: Basic dXNlcjpzZWNyZXQ=\r\n"));
+        assert_non_null(strstr(relay.request, "Proxy-Authorization: Basic dXNlcjpzM2NyM3Q=\r\n"));
         world_end(&server);
         world_clear(&caller);
     }
@@ -266,7 +267,7 @@ static void expect_relay_failure(const char *answer, weft_status status, const c
     expect_failure(&world, status, story);
     assert_non_null(strstr(world.detail, "proxy"));
     assert_non_null(strstr(world.detail, word));
-    assert_null(strstr(world.detail, "secret"));
+    assert_null(strstr(world.detail, SECRET));
     shutdown(relay.listening, SHUT_RDWR);
     end_relay(&relay);
     world_clear(&world);
@@ -315,6 +316,23 @@ static void test_a_proxy_that_hangs_up(void **state)
     world_clear(&world);
 }
 
+static void test_no_memory_is_given_back_with_credentials_in_it(void **state)
+{
+    (void)state;
+    counting_allocator counter;
+    secrets_watch(&counter);
+    relay relay;
+    start_relay(&relay, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", 0);
+    world world;
+    world_init_client(&world);
+    weft_client_release(dial_through(&world, relay.port, 9, 0));
+    world_await(&world, RELEASE, 1);
+    world_clear(&world);
+    end_relay(&relay);
+    assert_non_null(strstr(relay.request, SECRET_IN_BASE64));
+    secrets_expect_none(&counter);
+}
+
 static void test_each_allocation_of_the_settings_may_fail(void **state)
 {
     (void)state;
@@ -348,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_what_goes_wrong_at_the_proxy_is_said_to_be_its),
         cmocka_unit_test(test_a_proxy_that_cannot_be_reached_is_named),
         cmocka_unit_test(test_a_proxy_that_hangs_up),
+        cmocka_unit_test(test_no_memory_is_given_back_with_credentials_in_it),
         cmocka_unit_test(test_each_allocation_of_the_settings_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

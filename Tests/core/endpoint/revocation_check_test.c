@@ -1,6 +1,9 @@
 #include "endpoint/revocation_check.h"
 
 #include "endpoint/office.h"
+#include "tls/staple.h"
+
+#include <time.h>
 
 /* -- who meets whom -------------------------------------------------------------------------------- */
 
@@ -171,6 +174,45 @@ static void test_a_check_may_be_cancelled_or_its_loop_closed(void **state)
     world_end(&server);
 }
 
+/* The answer that comes along with the handshake may be newer than the one that is known. */
+static void test_a_staple_counts_more_than_what_is_known(void **state)
+{
+    (void)state;
+    const int states[] = {V_OCSP_CERTSTATUS_GOOD, V_OCSP_CERTSTATUS_REVOKED};
+    weft_tls *stapling =
+        server_with(chain_file, leaf_key_file, WEFT_TLS_VERIFY_DEFAULT, WEFT_TLS_REVOCATION_STAPLING);
+    weft_tls_config config;
+    weft_tls_config_init(&config);
+    config.trust_file = root_file;
+    config.revocation = WEFT_TLS_REVOCATION_STAPLING;
+    weft_tls *tls = open_settings(&config, false);
+    world server;
+    for (int i = 0; i < 2; i++) {
+        unsigned char *der;
+        size_t length = write_answer(&der, (answer){.about = &leaf,
+                                                    .issuer = &middle,
+                                                    .signer = &middle,
+                                                    .status = states[i],
+                                                    .from_s = -60,
+                                                    .until_s = 3600,
+                                                    .response_status = OCSP_RESPONSE_STATUS_SUCCESSFUL});
+        int64_t now = time(NULL);
+        weft__tls_staple_keep(stapling, 0, der, length, now, now + 3600);
+        OPENSSL_free(der);
+        if (i == 0) {
+            listen_securely(&server, weft_tls_retain(stapling));
+            expect_connection(server.port, tls);
+            assert_int_equal(bureau.questions, 1); /* about the certificate in the middle */
+        } else {
+            expect_refused(server.port, tls, BY_OCSP, LEAF);
+        }
+    }
+    assert_int_equal(bureau.questions, 1);
+    world_end(&server);
+    weft_tls_release(stapling);
+    weft_tls_release(tls);
+}
+
 /* -- servers --------------------------------------------------------------------------------------- */
 
 static weft_tls *client_with_certificate(void)
@@ -308,6 +350,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_certificate_without_addresses_is_refused, reset_office),
         cmocka_unit_test_setup(test_the_question_is_part_of_the_handshake, reset_office),
         cmocka_unit_test_setup(test_a_check_may_be_cancelled_or_its_loop_closed, reset_office),
+        cmocka_unit_test_setup(test_a_staple_counts_more_than_what_is_known, reset_office),
         cmocka_unit_test_setup(test_a_server_asks_about_its_clients, reset_office),
         cmocka_unit_test_setup(test_settings_without_sense_are_refused, reset_office),
         cmocka_unit_test_setup(test_each_allocation_may_fail, reset_office),

@@ -204,6 +204,10 @@ static void test_lists_are_understood(void **state)
     list = good_list();
     list.scope = "critical,onlyuser:TRUE";
     expect_list(list, WEFT__REVOCATION_GOOD, "");
+    list.scope = "critical,fullname:URI:http://b/list.crl";
+    expect_list(list, WEFT__REVOCATION_GOOD, "");
+    list.revoked = &subject;
+    expect_list(list, WEFT__REVOCATION_REVOKED, "it is in its issuer's list of revoked certificates");
 }
 
 static void test_lists_that_are_not_to_be_relied_on_are_not(void **state)
@@ -227,6 +231,9 @@ static void test_lists_that_are_not_to_be_relied_on_are_not(void **state)
     list.scope = "critical,onlyCA:TRUE";
     expect_list(list, WEFT__REVOCATION_UNKNOWN, elsewhere);
     list.scope = "critical,indirectCRL:TRUE";
+    expect_list(list, WEFT__REVOCATION_UNKNOWN, elsewhere);
+    /* An issuer with several lists: that of other certificates, put in the place of the one asked for. */
+    list.scope = "critical,fullname:URI:http://b/other.crl";
     expect_list(list, WEFT__REVOCATION_UNKNOWN, elsewhere);
 }
 

@@ -60,6 +60,8 @@ static void test_settings_out_of_range_are_named(void **state)
     memset(name, 'a', sizeof name - 1);
     config.server_name = name;
     expect_refusal_of(&config, true, WEFT_EINVAL, "server_name is no host name of at most 255 bytes");
+    config.server_name = ".example.com"; /* any name below it, to OpenSSL */
+    expect_refusal_of(&config, true, WEFT_EINVAL, "server_name is no host name of at most 255 bytes");
     config.server_name = ".";
     expect_refusal_of(&config, true, WEFT_EINVAL, "server_name is no host name of at most 255 bytes");
     config = servers(&identity);
