@@ -105,7 +105,7 @@ void weft__loop_let_go(weft_loop *loop)
 
 /* The bound keeps I/O alive when tasks post tasks for ever. */
 enum {
-    TASKS_PER_TURN = 4096
+    TASKS_PER_TURN = 512
 };
 
 static weft_status ring_push(weft__task_ring *ring, weft__posted posted)

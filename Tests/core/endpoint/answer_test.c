@@ -83,8 +83,7 @@ static void test_frames_behind_the_request_are_the_first(void **state)
     peer_expect_text(peer, "first");
     peer_expect_text(peer, "second");
     close(peer);
-    world_await(&world, RELEASE, 1);
-    world_expect_story(&world, "uommcr");
+    world_expect_life(&world, "uommcr");
     world_end(&world);
 }
 

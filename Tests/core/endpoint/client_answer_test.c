@@ -16,8 +16,7 @@ static void test_what_comes_behind_the_answer_is_delivered(void **state)
     world_init_client(&world);
     world.is_quiet = true;
     weft_client_release(dial(&world, "127.0.0.1", script.port, "", 0));
-    world_await(&world, RELEASE, 1);
-    world_expect_story(&world, "aomcr");
+    world_expect_life(&world, "aomcr");
     assert_memory_equal(world.received, "hello", 5);
     end_script(&script);
     assert_memory_equal(script.request, "GET /path?query HTTP/1.1\r\n", 26);

@@ -102,8 +102,7 @@ static void test_each_attempt_has_its_own_authorization(void **state)
     answering->answers[1] = "Bearer the second";
     answering->world.deeds[OPEN] = abort_now;
     weft_client_release(dial_and_answer(answering, port_of(script.listening), 3, 0));
-    world_await(&answering->world, RELEASE, 1);
-    world_expect_story(&answering->world, "ARAaocr");
+    world_expect_life(&answering->world, "ARAaocr");
     end_script(&script);
     assert_null(strstr(script.request, "first"));
     const char *field = strstr(script.request, "\r\nAuthorization: Bearer the second\r\n\r\n");
@@ -144,8 +143,7 @@ static void test_an_answer_may_come_later_from_any_thread(void **state)
     assert_int_equal(answer(client, 1, "Bearer right", WEFT_OK), WEFT_OK);
     assert_int_equal(answer(client, 1, "Bearer late", WEFT_OK), WEFT_OK);
     assert_int_equal(answer(client, 1, "late", WEFT_EINVAL), WEFT_OK);
-    world_await(&answering->world, RELEASE, 1);
-    world_expect_story(&answering->world, "Aaocr");
+    world_expect_life(&answering->world, "Aaocr");
     assert_int_equal(answer(client, 1, "Bearer too-late", WEFT_OK), WEFT_OK);
     weft_client_release(client);
     end_script(&script);

@@ -40,8 +40,7 @@ static void test_both_sides_talk_and_close(void **state)
     caller.deeds[OPEN] = say_hello;
     caller.deeds[MESSAGE] = close_normally;
     weft_client *client = dial(&caller, "127.0.0.1", server.port, "", 0);
-    world_await(&caller, RELEASE, 1);
-    world_expect_story(&caller, "aomcr");
+    world_expect_life(&caller, "aomcr");
     assert_int_equal(caller.answer_status, 101);
     assert_int_equal(caller.close_code, 1000);
     world_await(&server, RELEASE, 1);
@@ -75,8 +74,7 @@ static void test_a_unix_socket_is_dialled_by_its_decoded_path(void **state)
     weft_client *client;
     assert_int_equal(weft_client_connect(&client, &config, detail, sizeof detail), WEFT_OK);
     weft_client_release(client);
-    world_await(&caller, RELEASE, 1);
-    world_expect_story(&caller, "aomcr");
+    world_expect_life(&caller, "aomcr");
     world_await(&server, RELEASE, 1);
     world_end(&server);
     assert_int_equal(rmdir(folder), 0);
@@ -211,8 +209,7 @@ static void test_an_abort_behind_the_close_frames_resets_nothing(void **state)
     weft_client_release(dial(&world, "127.0.0.1", script.port, "", 0));
     world_await(&world, CLOSED, 1);
     weft_connection_abort(world.connection);
-    world_await(&world, RELEASE, 1);
-    world_expect_story(&world, "aocr");
+    world_expect_life(&world, "aocr");
     end_script(&script);
     assert_false(script.was_reset);
     world_clear(&world);

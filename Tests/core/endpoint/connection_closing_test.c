@@ -2,12 +2,6 @@
 
 #include "endpoint/connection.h"
 
-static void accept_and_expect(world *world, const char *story)
-{
-    world_await(world, RELEASE, 1);
-    world_expect_story(world, story);
-}
-
 /* -- the peer closes ----------------------------------------------------------------------------- */
 
 static void test_a_close_frame_is_answered_with_its_code(void **state)
@@ -23,7 +17,7 @@ static void test_a_close_frame_is_answered_with_its_code(void **state)
         peer_expect_close(peer, codes[i]);
         peer_expect_end(peer);
         close(peer);
-        accept_and_expect(&world, "uocr");
+        world_expect_life(&world, "uocr");
         assert_int_equal(world.close_code, codes[i] ? codes[i] : 1005);
         world_end(&world);
     }
@@ -69,7 +63,7 @@ static void test_our_close_waits_for_the_answer(void **state)
     peer_send_close(peer, 4000);
     peer_expect_end(peer);
     close(peer);
-    accept_and_expect(&world, "uomcr");
+    world_expect_life(&world, "uomcr");
     assert_int_equal(world.close_code, 4000);
     world_end(&world);
 }
@@ -84,7 +78,7 @@ static void test_a_close_that_is_not_answered_times_out(void **state)
     world_await(&world, OPEN, 1);
     assert_int_equal(weft_connection_close(world.connection, 1000, "", 0, 30), WEFT_OK);
     peer_expect_close(peer, 1000);
-    accept_and_expect(&world, "uoecr");
+    world_expect_life(&world, "uoecr");
     assert_int_equal(world.error, WEFT_ETIMEDOUT);
     assert_int_equal(world.close_code, 1006);
     close(peer);
@@ -102,7 +96,7 @@ static void test_a_close_without_a_timeout_takes_that_of_the_settings(void **sta
     world_await(&world, OPEN, 1);
     assert_int_equal(weft_connection_close(world.connection, 1000, "", 0, 0), WEFT_OK);
     peer_expect_close(peer, 1000);
-    accept_and_expect(&world, "uoecr");
+    world_expect_life(&world, "uoecr");
     assert_int_equal(world.error, WEFT_ETIMEDOUT);
     close(peer);
     world_end(&world);
@@ -220,12 +214,12 @@ static void test_a_held_close_is_answered_when_told(void **state)
     peer_expect_close(peer, 4001);
     peer_expect_end(peer);
     close(peer);
-    accept_and_expect(&world, "uocr");
+    world_expect_life(&world, "uocr");
     weft_connection_answer_close(world.connection);
     world_end(&world);
 }
 
-static void test_a_held_close_is_answered_after_a_second(void **state)
+static void test_a_held_close_is_answered_after_a_while(void **state)
 {
     (void)state;
     world world;
@@ -264,7 +258,7 @@ static void test_an_abort_right_behind_the_answer_does_not_overtake_it(void **st
     end_script(&script);
     assert_false(script.was_reset);
     assert_int_equal(script.received, 8);
-    accept_and_expect(&world, "aocr");
+    world_expect_life(&world, "aocr");
     world_clear(&world);
 }
 
@@ -302,7 +296,7 @@ static void test_holding_elsewhere_has_no_effect(void **state)
     peer_expect_close(peer, 1000);
     peer_expect_end(peer);
     close(peer);
-    accept_and_expect(&world, "uomcr");
+    world_expect_life(&world, "uomcr");
     world_end(&world);
 }
 
@@ -344,7 +338,7 @@ static void test_what_is_owed_leaves_before_the_close_frame_of_a_held_failure(vo
     peer_expect_frame(peer, FIN | CLOSE, complaint, sizeof complaint - 1);
     peer_expect_end(peer);
     close(peer);
-    accept_and_expect(&world, "uomecr");
+    world_expect_life(&world, "uomecr");
     assert_int_equal(world.error, WEFT_ECONTINUATION);
     assert_int_equal(world.close_code, 1002);
     world_end(&world);
@@ -371,7 +365,7 @@ static void test_a_held_failure_may_be_answered_inside_on_close(void **state)
     peer_expect_frame(peer, FIN | CLOSE, complaint, sizeof complaint - 1);
     peer_expect_end(peer);
     close(peer);
-    accept_and_expect(&world, "uomecr");
+    world_expect_life(&world, "uomecr");
     assert_int_equal(statuses[0], WEFT_OK);
     assert_int_equal(statuses[1], WEFT_ECLOSED);
     world_end(&world);
@@ -387,12 +381,12 @@ static void test_without_a_hold_nothing_can_be_sent_once_a_failure_is_told(void 
     peer_expect_frame(peer, FIN | CLOSE, complaint, sizeof complaint - 1);
     peer_expect_end(peer);
     close(peer);
-    accept_and_expect(&world, "uomecr");
+    world_expect_life(&world, "uomecr");
     assert_int_equal(statuses[0], WEFT_ECLOSED);
     world_end(&world);
 }
 
-static void test_a_held_failure_is_told_to_the_peer_after_a_second(void **state)
+static void test_a_held_failure_is_told_to_the_peer_after_a_while(void **state)
 {
     (void)state;
     world world;
@@ -425,7 +419,7 @@ static void test_a_service_that_fails_lets_a_held_failure_go(void **state)
     peer_expect_frame(peer, FIN | CLOSE, complaint, sizeof complaint - 1);
     peer_expect_end(peer);
     close(peer);
-    accept_and_expect(&world, "uomecr");
+    world_expect_life(&world, "uomecr");
     assert_int_equal(world.error, WEFT_ECONTINUATION);
     world_end(&world);
 }
@@ -441,7 +435,7 @@ static void test_a_held_failure_can_be_aborted(void **state)
     weft_connection_abort(world.connection);
     peer_expect_reset(peer);
     close(peer);
-    accept_and_expect(&world, "uomecr");
+    world_expect_life(&world, "uomecr");
     world_end(&world);
 }
 
@@ -544,14 +538,14 @@ int main(void)
         cmocka_unit_test(test_the_second_close_is_refused),
         cmocka_unit_test(test_of_several_closers_one_wins),
         cmocka_unit_test(test_a_held_close_is_answered_when_told),
-        cmocka_unit_test(test_a_held_close_is_answered_after_a_second),
+        cmocka_unit_test(test_a_held_close_is_answered_after_a_while),
         cmocka_unit_test(test_an_abort_right_behind_the_answer_does_not_overtake_it),
         cmocka_unit_test(test_a_held_close_ends_without_memory_too),
         cmocka_unit_test(test_holding_elsewhere_has_no_effect),
         cmocka_unit_test(test_what_is_owed_leaves_before_the_close_frame_of_a_held_failure),
         cmocka_unit_test(test_a_held_failure_may_be_answered_inside_on_close),
         cmocka_unit_test(test_without_a_hold_nothing_can_be_sent_once_a_failure_is_told),
-        cmocka_unit_test(test_a_held_failure_is_told_to_the_peer_after_a_second),
+        cmocka_unit_test(test_a_held_failure_is_told_to_the_peer_after_a_while),
         cmocka_unit_test(test_a_service_that_fails_lets_a_held_failure_go),
         cmocka_unit_test(test_a_held_failure_can_be_aborted),
         cmocka_unit_test(test_without_memory_a_held_failure_has_no_reason),

@@ -2,12 +2,6 @@
 
 #include "endpoint/connection.h"
 
-static void accept_and_expect(world *world, const char *story)
-{
-    world_await(world, RELEASE, 1);
-    world_expect_story(world, story);
-}
-
 /* -- the peer ends ------------------------------------------------------------------------------- */
 
 static void test_an_end_without_close_frame_is_1006(void **state)
@@ -17,7 +11,7 @@ static void test_an_end_without_close_frame_is_1006(void **state)
     world_init(&world);
     world_listen(&world);
     close(peer_open(world.port));
-    accept_and_expect(&world, "uocr");
+    world_expect_life(&world, "uocr");
     assert_int_equal(world.close_code, 1006);
     world_end(&world);
 }
@@ -29,7 +23,7 @@ static void test_a_reset_is_an_error_and_1006(void **state)
     world_init(&world);
     world_listen(&world);
     peer_reset(peer_open(world.port));
-    accept_and_expect(&world, "uoecr");
+    world_expect_life(&world, "uoecr");
     assert_int_equal(world.error, WEFT_ELOST);
     assert_int_equal(world.close_code, 1006);
     world_end(&world);
@@ -66,7 +60,7 @@ static void test_a_violation_gets_one_close_frame_and_the_end(void **state)
         peer_try_send(peer, bytes, cases[i].length); /* dropped like what was behind the violation */
         peer_expect_end(peer);
         close(peer);
-        accept_and_expect(&world, "uoecr");
+        world_expect_life(&world, "uoecr");
         assert_int_equal(world.error, cases[i].reason);
         assert_int_equal(world.close_code, cases[i].code);
         world_end(&world);
@@ -84,7 +78,7 @@ static void test_abort_resets_tcp(void **state)
     weft_connection_abort(world.connection);
     weft_connection_abort(world.connection);
     peer_expect_reset(peer);
-    accept_and_expect(&world, "uocr");
+    world_expect_life(&world, "uocr");
     assert_int_equal(world.close_code, 1006);
     assert_int_equal(weft_connection_close(world.connection, 1000, "", 0, 1), WEFT_ECLOSED);
     weft_connection_abort(world.connection);
@@ -149,7 +143,7 @@ static void expect_failure(const char *detail, const char *reason)
     peer_expect_frame(peer, FIN | CLOSE, payload, 2 + strlen(reason));
     peer_expect_end(peer);
     close(peer);
-    accept_and_expect(&world, "uomecr");
+    world_expect_life(&world, "uomecr");
     assert_int_equal(world.error, WEFT_ECALLBACK);
     assert_string_equal(world.detail, detail);
     assert_int_equal(world.close_code, 1011);
@@ -178,7 +172,7 @@ static void test_a_failure_behind_our_close_frame_tells_that_ones_code(void **st
     peer_expect_close(peer, 4000);
     peer_expect_end(peer);
     close(peer);
-    accept_and_expect(&world, "uomecr");
+    world_expect_life(&world, "uomecr");
     assert_int_equal(world.error, WEFT_ECALLBACK);
     assert_int_equal(world.close_code, 4000);
     assert_string_equal(world.close_reason, "");

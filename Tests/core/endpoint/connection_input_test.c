@@ -37,8 +37,7 @@ static void test_pings_go_to_the_callback_that_wants_them(void **state)
     peer_send_text(peer, "end");
     peer_expect_text(peer, "end");
     close(peer);
-    world_await(&world, RELEASE, 1);
-    world_expect_story(&world, "uopPmcr");
+    world_expect_life(&world, "uopPmcr");
     world_end(&world);
 }
 
@@ -137,8 +136,7 @@ static void test_what_is_behind_an_end_is_dropped(void **state)
     world_listen(&world);
     int peer = peer_open(world.port);
     send_numbers(peer);
-    world_await(&world, RELEASE, 1);
-    world_expect_story(&world, "uommmcr");
+    world_expect_life(&world, "uommmcr");
     close(peer);
     world_end(&world);
 }

@@ -202,8 +202,7 @@ static void test_a_silent_peer_is_lost_after_its_ping(void **state)
     int first_byte;
     peer_read_frame(peer, &first_byte, payload, sizeof payload);
     assert_int_equal(first_byte, FIN | PING);
-    world_await(&world, RELEASE, 1);
-    world_expect_story(&world, "uoecr");
+    world_expect_life(&world, "uoecr");
     assert_int_equal(world.error, WEFT_ETIMEDOUT);
     assert_string_equal(world.detail, "no pong in 0.05 s");
     assert_int_equal(world.close_code, 1006);

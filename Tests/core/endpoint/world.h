@@ -134,6 +134,13 @@ static inline void world_expect_story(world *world, const char *story)
     assert_string_equal(copy, story);
 }
 
+/* Of a connection, to its end. */
+static inline void world_expect_life(world *world, const char *story)
+{
+    world_await(world, RELEASE, 1);
+    world_expect_story(world, story);
+}
+
 /* -- callbacks --------------------------------------------------------------------------------- */
 
 static inline void world_on_open(void *context, weft_connection *connection)
