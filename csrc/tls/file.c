@@ -60,3 +60,12 @@ weft_status weft__tls_open_file(BIO **out, const char *path, const char *what, w
     if (status != WEFT_OK || *out) return status;
     return WEFT_ENOMEM;
 }
+
+int weft__tls_no_password(char *out, int size, int is_for_writing, void *context)
+{
+    (void)out;
+    (void)size;
+    (void)is_for_writing;
+    (void)context;
+    return -1;
+}

@@ -18,4 +18,8 @@ weft_status weft__tls_read_file(weft__buffer *out, const char *path, const char 
 /** The same as a BIO over a copy of its own, which is erased when the BIO is freed; NULL on failure. */
 weft_status weft__tls_open_file(BIO **out, const char *path, const char *what, weft__tls_problem *problem);
 
+/** For OpenSSL's readers of PEM that is not to be encrypted. Without it, PEM that says that it is would have
+ *  OpenSSL ask at the terminal, or at the standard input, and wait for somebody to type. */
+int weft__tls_no_password(char *out, int size, int is_for_writing, void *context);
+
 #endif

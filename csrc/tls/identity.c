@@ -43,7 +43,7 @@ static bool is_end_of_pem(unsigned long error)
 static weft_status take_certificates(weft__tls_identity *out, BIO *pem, const char *path,
                                      weft__tls_problem *problem)
 {
-    out->certificate = PEM_read_bio_X509_AUX(pem, NULL, NULL, NULL);
+    out->certificate = PEM_read_bio_X509_AUX(pem, NULL, weft__tls_no_password, NULL);
     unsigned long error = weft__tls_take_error();
     if (!out->certificate) {
         if (is_end_of_pem(error)) {
@@ -54,7 +54,7 @@ static weft_status take_certificates(weft__tls_identity *out, BIO *pem, const ch
     }
     out->chain = sk_X509_new_null();
     if (!out->chain) return WEFT_ENOMEM;
-    for (X509 *next; (next = PEM_read_bio_X509(pem, NULL, NULL, NULL));) {
+    for (X509 *next; (next = PEM_read_bio_X509(pem, NULL, weft__tls_no_password, NULL));) {
         if (!sk_X509_push(out->chain, next)) {
             X509_free(next);
             return WEFT_ENOMEM;

@@ -1,5 +1,7 @@
 #include "tls/revocation.h"
 
+#include "tls/file.h"
+
 #include <openssl/asn1.h>
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
@@ -173,7 +175,8 @@ static X509_CRL *read_list(const uint8_t *bytes, size_t length)
     BIO *bio = BIO_new_mem_buf(bytes, (int)length);
     if (!bio) return NULL;
     bool is_pem = length && bytes[0] == '-';
-    X509_CRL *list = is_pem ? PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL) : d2i_X509_CRL_bio(bio, NULL);
+    X509_CRL *list =
+        is_pem ? PEM_read_bio_X509_CRL(bio, NULL, weft__tls_no_password, NULL) : d2i_X509_CRL_bio(bio, NULL);
     BIO_free(bio);
     ERR_clear_error();
     return list;

@@ -20,7 +20,7 @@ static weft_status trust(SSL_CTX *context, X509 *certificate)
 static weft_status trust_pem(SSL_CTX *context, BIO *pem, const char *path, weft__tls_problem *problem)
 {
     size_t count = 0;
-    for (X509 *next; (next = PEM_read_bio_X509_AUX(pem, NULL, NULL, NULL)); count++) {
+    for (X509 *next; (next = PEM_read_bio_X509_AUX(pem, NULL, weft__tls_no_password, NULL)); count++) {
         weft_status status = trust(context, next);
         X509_free(next);
         if (status != WEFT_OK) return status;

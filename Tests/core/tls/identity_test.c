@@ -1,5 +1,6 @@
 #include "tls/identity.h"
 
+#include "tls/terminal.h"
 #include "tls/test_papers.h"
 
 static void expect_fit(weft_tls_identity given, int above)
@@ -97,6 +98,22 @@ static void test_what_is_missing_or_wrong_is_named(void **state)
     expect_problem(identity_of(certificate, all.client_key_file), WEFT_ETLS, "%s", mismatch);
 }
 
+static void test_a_certificate_that_claims_to_be_encrypted_asks_nobody(void **state)
+{
+    (void)state;
+    char text[300];
+    const char *path = write_text("claim.pem", locked_pem(text, sizeof text, "CERTIFICATE"));
+    const char *above = write_certificates("above.pem", &all.server, NULL);
+    FILE *file = fopen(above, "ab");
+    fputs(text, file);
+    fclose(file);
+    terminal_watch();
+    const char *damaged = "the certificate file %s is damaged: bad password read";
+    expect_problem(identity_of(path, all.server_key_file), WEFT_ETLS, damaged, path);
+    expect_problem(identity_of(above, all.server_key_file), WEFT_ETLS, damaged, above);
+    terminal_expect_no_question();
+}
+
 static void test_key_stores_that_do_not_open_are_named(void **state)
 {
     (void)state;
@@ -127,6 +144,7 @@ int main(void)
         cmocka_unit_test(test_pem_files_are_read),
         cmocka_unit_test(test_key_stores_are_read),
         cmocka_unit_test(test_what_is_missing_or_wrong_is_named),
+        cmocka_unit_test(test_a_certificate_that_claims_to_be_encrypted_asks_nobody),
         cmocka_unit_test(test_key_stores_that_do_not_open_are_named),
         cmocka_unit_test(test_names_fit),
     };

@@ -1,6 +1,7 @@
 #include "tls/revocation.h"
 
 #include "tls/issuer.h"
+#include "tls/terminal.h"
 
 #include <time.h>
 
@@ -263,6 +264,22 @@ static void test_lists_may_be_pem_and_are_not_cut(void **state)
     OPENSSL_free(der);
 }
 
+/* Whoever can change the answer to the list's URL would have the program wait for somebody to type. */
+static void test_a_list_that_claims_to_be_encrypted_asks_nobody(void **state)
+{
+    (void)state;
+    char text[300];
+    int64_t until;
+    weft__tls_problem problem;
+    locked_pem(text, sizeof text, "X509 CRL");
+    terminal_watch();
+    assert_int_equal(weft__revocation_of_list((const uint8_t *)text, strlen(text), subject.certificate,
+                                              issuer.certificate, &until, &problem),
+                     WEFT__REVOCATION_UNKNOWN);
+    terminal_expect_no_question();
+    assert_string_equal(problem.text, "the list of revoked certificates cannot be read");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_lists_are_understood),
         cmocka_unit_test(test_lists_that_are_not_to_be_relied_on_are_not),
         cmocka_unit_test(test_lists_may_be_pem_and_are_not_cut),
+        cmocka_unit_test(test_a_list_that_claims_to_be_encrypted_asks_nobody),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,5 +1,6 @@
 #include "tls/trust.h"
 
+#include "tls/terminal.h"
 #include "tls/test_papers.h"
 
 static SSL_CTX *context;
@@ -70,6 +71,17 @@ static void test_what_is_wrong_is_named(void **state)
                    "the trust store %s holds no certificate");
 }
 
+static void test_a_certificate_that_claims_to_be_encrypted_asks_nobody(void **state)
+{
+    (void)state;
+    char text[300];
+    const char *path = write_text("claim.pem", locked_pem(text, sizeof text, "CERTIFICATE"));
+    terminal_watch();
+    expect_problem(path, NULL, "the trust file %s is damaged: bad password read");
+    expect_problem(path, "secret", "the trust file %s is damaged: bad password read");
+    terminal_expect_no_question();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -77,6 +89,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_pkcs12, renew_context, free_context),
         cmocka_unit_test_setup_teardown(test_pkcs12_with_a_key, renew_context, free_context),
         cmocka_unit_test_setup_teardown(test_what_is_wrong_is_named, renew_context, free_context),
+        cmocka_unit_test_setup_teardown(test_a_certificate_that_claims_to_be_encrypted_asks_nobody,
+                                        renew_context, free_context),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
