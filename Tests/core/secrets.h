@@ -9,6 +9,16 @@
 
 static _Atomic size_t secrets_freed;
 
+static inline void count_secrets(const char *bytes, size_t size)
+{
+    static const char *const forms[] = {SECRET, SECRET_IN_BASE64};
+    for (size_t form = 0; form < 2; form++) {
+        size_t length = strlen(forms[form]);
+        for (size_t i = 0; i + length <= size; i++)
+            secrets_freed += memcmp(bytes + i, forms[form], length) == 0;
+    }
+}
+
 /* Filled, since all of it will be read. */
 static inline void *fill_and_allocate(void *context, size_t size)
 {
@@ -16,9 +26,11 @@ static inline void *fill_and_allocate(void *context, size_t size)
     return block ? memset(block, 0, size) : NULL;
 }
 
+/* A block that grows moves, and leaves behind what it had. */
 static inline void *fill_and_reallocate(void *context, void *block, size_t size)
 {
     size_t held = block ? ((const size_t *)block)[-2] : 0;
+    if (size > held) count_secrets(block, held);
     char *bytes = counting_reallocate(context, block, size);
     if (bytes && size > held) memset(bytes + held, 0, size - held);
     return bytes;
@@ -26,14 +38,7 @@ static inline void *fill_and_reallocate(void *context, void *block, size_t size)
 
 static inline void search_and_release(void *context, void *block)
 {
-    static const char *const forms[] = {SECRET, SECRET_IN_BASE64};
-    const char *bytes = block;
-    size_t size = ((const size_t *)block)[-2];
-    for (size_t form = 0; form < 2; form++) {
-        size_t length = strlen(forms[form]);
-        for (size_t i = 0; i + length <= size; i++)
-            secrets_freed += memcmp(bytes + i, forms[form], length) == 0;
-    }
+    count_secrets(block, ((const size_t *)block)[-2]);
     counting_release(context, block);
 }
 

@@ -9,10 +9,23 @@ enum {
     AT_ONCE = 16 * 1024
 };
 
+/* It may hold a key: when it grows, nothing is left in the memory that it had. */
+static uint8_t *make_room(weft__buffer *out)
+{
+    size_t length = weft__buffer_length(out);
+    if (out->capacity - length >= AT_ONCE) return weft__buffer_reserve(out, AT_ONCE, SIZE_MAX);
+    weft__buffer larger = {0};
+    if (!weft__buffer_reserve(&larger, 2 * length + AT_ONCE, SIZE_MAX)) return NULL;
+    weft__buffer_append(&larger, weft__buffer_front(out), length, SIZE_MAX); /* there is room */
+    weft__buffer_wipe(out);
+    *out = larger;
+    return weft__buffer_reserve(out, AT_ONCE, SIZE_MAX);
+}
+
 static weft_status read_all(weft__buffer *out, FILE *file, bool *is_readable)
 {
     for (;;) {
-        uint8_t *room = weft__buffer_reserve(out, AT_ONCE, SIZE_MAX);
+        uint8_t *room = make_room(out);
         if (!room) return WEFT_ENOMEM;
         size_t count = fread(room, 1, AT_ONCE, file);
         weft__buffer_commit(out, count);

@@ -1,5 +1,6 @@
 #include "tls/file.h"
 
+#include "secrets.h"
 #include "tls/authority.h"
 
 static void test_a_file_is_read_whole(void **state)
@@ -53,6 +54,23 @@ static void test_a_file_is_opened(void **state)
     assert_null(bio);
 }
 
+/* As of a file that has a private key and many certificates behind it. */
+static void test_no_memory_is_given_back_with_a_key_in_it(void **state)
+{
+    (void)state;
+    static char text[50001];
+    memset(text, 'a', sizeof text - 1);
+    memcpy(text, SECRET, strlen(SECRET));
+    const char *path = write_text("key", text);
+    BIO *bio;
+    weft__tls_problem problem;
+    counting_allocator counter;
+    secrets_watch(&counter);
+    assert_int_equal(weft__tls_open_file(&bio, path, "file", &problem), WEFT_OK);
+    BIO_free(bio);
+    secrets_expect_none(&counter);
+}
+
 static void test_no_memory(void **state)
 {
     (void)state;
@@ -76,6 +94,7 @@ int main(void)
         cmocka_unit_test(test_a_file_is_read_whole),
         cmocka_unit_test(test_what_cannot_be_read_is_named),
         cmocka_unit_test(test_a_file_is_opened),
+        cmocka_unit_test(test_no_memory_is_given_back_with_a_key_in_it),
         cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, open_folder, remove_folder);
