@@ -5,7 +5,7 @@
 #include <time.h>
 
 enum {
-    AGAIN_S = 60 /* after a failure */
+    AGAIN_S = 60 /* after a failure, or an answer that is of no use for longer */
 };
 
 bool weft__tls_staple_claim(weft_tls *tls, int64_t now, size_t *identity)
@@ -26,7 +26,8 @@ void weft__tls_staple_keep(weft_tls *tls, size_t identity, const uint8_t *der, s
                            int64_t until)
 {
     unsigned char *bytes = OPENSSL_memdup(der, length);
-    int64_t lasts_s = until > now ? (until - now) / 2 : tls->revocation_validity_s;
+    int64_t lasts_s = until ? (until - now) / 2 : tls->revocation_validity_s;
+    if (until && until - now < AGAIN_S) lasts_s = AGAIN_S;
     if (lasts_s > tls->revocation_validity_s) lasts_s = tls->revocation_validity_s;
     if (!bytes) {
         weft__tls_staple_give_up(tls, identity, now, false);

@@ -41,6 +41,22 @@ static void test_an_answer_is_due_until_it_is_there_and_again_later(void **state
     weft_tls_release(tls);
 }
 
+/* A responder whose answers are about to end is not asked again and again meanwhile. */
+static void test_an_answer_that_ends_at_once_is_not_fetched_at_once(void **state)
+{
+    (void)state;
+    weft_tls *tls = stapling_server(900);
+    size_t identity;
+    for (int64_t until = 900; until <= 1001; until += 101) { /* 900: within what clocks may be apart */
+        assert_true(weft__tls_staple_claim(tls, 1000, &identity));
+        weft__tls_staple_keep(tls, 0, (const uint8_t *)"one", 3, 1000, until);
+        assert_false(weft__tls_staple_claim(tls, 1059, &identity));
+        assert_true(weft__tls_staple_claim(tls, 1060, &identity));
+        weft__tls_staple_give_up(tls, 0, 0, false);
+    }
+    weft_tls_release(tls);
+}
+
 static void test_the_issuer_is_found_in_the_file(void **state)
 {
     (void)state;
@@ -99,6 +115,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_answer_is_due_until_it_is_there_and_again_later),
+        cmocka_unit_test(test_an_answer_that_ends_at_once_is_not_fetched_at_once),
         cmocka_unit_test(test_the_issuer_is_found_in_the_file),
         cmocka_unit_test(test_what_holds_is_sent_along),
     };
