@@ -197,19 +197,34 @@ int weft__tls_choose_identity(SSL *ssl, void *context)
     return 1; /* else the first one, which the context has */
 }
 
+/* OpenSSL looks at keys and signatures when a certificate is used, as for its security level. */
+static weft_status try_identity(const weft_tls *tls, const weft__tls_identity *identity,
+                                const weft_tls_identity *given, weft__tls_problem *problem)
+{
+    SSL *ssl = SSL_new(tls->context);
+    if (!ssl) return WEFT_ENOMEM;
+    bool is_usable = use(ssl, identity);
+    SSL_free(ssl);
+    if (is_usable) return WEFT_OK;
+    const char *path = given->certificate_file ? given->certificate_file : given->key_store_file;
+    return weft__tls_problem_set(problem, "the certificate in %s cannot be used: %s", path,
+                                 weft__tls_error_text(weft__tls_take_error()));
+}
+
 static weft_status load_identities(weft_tls *tls, const weft_tls_config *config, weft__tls_problem *problem)
 {
     for (size_t i = 0; i < config->identity_count; i++) {
-        weft_status status = weft__tls_identity_load(&tls->identities[i], &config->identities[i], problem);
+        weft__tls_identity *identity = &tls->identities[i];
+        weft_status status = weft__tls_identity_load(identity, &config->identities[i], problem);
         if (status != WEFT_OK) return status;
         tls->identity_count++;
+        status = try_identity(tls, identity, &config->identities[i], problem);
+        if (status != WEFT_OK) return status;
     }
     if (!tls->identity_count) return WEFT_OK;
     const weft__tls_identity *first = &tls->identities[0];
-    if (SSL_CTX_use_cert_and_key(tls->context, first->certificate, first->key, first->chain, 1) != 1) {
-        return weft__tls_problem_set(problem, "a certificate cannot be used: %s",
-                                     weft__tls_error_text(weft__tls_take_error()));
-    }
+    if (SSL_CTX_use_cert_and_key(tls->context, first->certificate, first->key, first->chain, 1) != 1)
+        return WEFT_ENOMEM; /* it was tried */
     if (tls->identity_count > 1) SSL_CTX_set_cert_cb(tls->context, weft__tls_choose_identity, tls);
     return WEFT_OK;
 }
@@ -268,6 +283,7 @@ static weft_status furnish(weft_tls *tls, const weft_tls_config *config, weft__t
     set_sessions(tls, config);
     if (status == WEFT_OK) status = load_identities(tls, config, problem);
     if (status == WEFT_OK) status = set_verification(tls, config, problem);
+    if (status == WEFT_ENOMEM) weft__tls_problem_set(problem, "%s", weft_status_text(status));
     return status;
 }
 

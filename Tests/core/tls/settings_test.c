@@ -83,6 +83,34 @@ static void test_a_bad_identity_is_named(void **state)
     expect_refusal_of(&config, true, WEFT_ETLS, sentence);
 }
 
+/* It would be found out by the first client that asks for its name. */
+static void test_a_certificate_that_cannot_be_used_is_found_out_wherever_it_stands(void **state)
+{
+    (void)state;
+    paper weak = issue(&all.middle, (wish){.common_name = "weak", .names = "DNS:weak.test"});
+    EVP_PKEY_free(weak.key);
+    weak.key = EVP_RSA_gen(512);
+    X509_set_pubkey(weak.certificate, weak.key);
+    assert_true(X509_sign(weak.certificate, all.middle.key, EVP_sha256()) > 0);
+    weft_tls_identity identities[] = {
+        identity_of(write_certificates("weak.pem", &weak, NULL), write_key("weak.key", &weak, NULL)),
+        identity_of(all.chain_file, all.server_key_file),
+    };
+    weft_tls_config config;
+    weft_tls_config_init(&config);
+    config.identities = identities;
+    config.identity_count = 2;
+    char sentence[200];
+    snprintf(sentence, sizeof sentence, "the certificate in %s cannot be used: ee key too small",
+             identities[0].certificate_file);
+    expect_refusal_of(&config, true, WEFT_ETLS, sentence);
+    weft_tls_identity first = identities[0];
+    identities[0] = identities[1];
+    identities[1] = first;
+    expect_refusal_of(&config, true, WEFT_ETLS, sentence);
+    discard(&weak);
+}
+
 static void test_the_sentence_is_cut_at_its_room(void **state)
 {
     (void)state;
@@ -142,6 +170,7 @@ int main(void)
         cmocka_unit_test(test_the_defaults),
         cmocka_unit_test(test_settings_out_of_range_are_named),
         cmocka_unit_test(test_a_bad_identity_is_named),
+        cmocka_unit_test(test_a_certificate_that_cannot_be_used_is_found_out_wherever_it_stands),
         cmocka_unit_test(test_the_sentence_is_cut_at_its_room),
         cmocka_unit_test(test_an_older_struct_has_defaults_behind_its_end),
         cmocka_unit_test(test_each_allocation_may_fail),
