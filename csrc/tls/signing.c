@@ -141,6 +141,7 @@ weft_status weft_signing_key_new(weft_signing_key **out, const weft_signing_key_
 {
     *out = NULL;
     weft__tls_problem problem;
+    weft__tls_take_error(); /* what others left on this thread */
     weft_signing_key *key = weft__alloc_zeroed(sizeof *key);
     weft_status status = key ? fill(key, config, &problem) : WEFT_ENOMEM;
     if (status == WEFT_OK) {

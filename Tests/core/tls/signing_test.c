@@ -2,6 +2,8 @@
 
 #include "tls/authority.h"
 
+#include <openssl/err.h>
+
 static const char message[] = "header.claims";
 
 static EVP_PKEY *rsa, *curve;
@@ -239,6 +241,20 @@ static void test_passwords_are_not_told(void **state)
     expect_refusal(config, WEFT_ETLS, sentence);
 }
 
+static void test_what_others_left_on_the_thread_is_no_cause(void **state)
+{
+    (void)state;
+    const char *damaged =
+        write_text("damaged", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    char detail[480];
+    weft_signing_key *key;
+    weft_signing_key_config config = config_of(WEFT_SIGNATURE_RS256, damaged);
+    ERR_raise(ERR_LIB_PEM, PEM_R_BAD_PASSWORD_READ);
+    assert_int_equal(weft_signing_key_new(&key, &config, detail, sizeof detail), WEFT_ETLS);
+    assert_non_null(strstr(detail, " is damaged: "));
+    assert_null(strstr(detail, "bad password read"));
+}
+
 /* Each allocation fails in turn. */
 static void test_no_memory(void **state)
 {
@@ -274,6 +290,7 @@ int main(void)
         cmocka_unit_test(test_keys_that_do_not_fit_are_refused),
         cmocka_unit_test(test_settings_that_do_not_go_together_are_refused),
         cmocka_unit_test(test_passwords_are_not_told),
+        cmocka_unit_test(test_what_others_left_on_the_thread_is_no_cause),
         cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
