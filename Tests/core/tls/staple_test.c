@@ -77,13 +77,14 @@ static void test_the_issuer_is_found_in_the_file(void **state)
     weft_tls_release(tls);
 }
 
-/* What a client that asks gets, of `length` bytes; 0: nothing. */
-static long stapled(weft_tls *server, unsigned char *out)
+/* What a client that asks a server of that name gets, of so many bytes; 0: nothing. */
+static long stapled(weft_tls *server, const char *name, unsigned char *out)
 {
     weft_tls_config config;
     weft_tls_config_init(&config);
     config.trust_file = all.root_file;
     config.revocation = WEFT_TLS_REVOCATION_STAPLING;
+    config.server_name = name;
     pair pair;
     pair_open(&pair, open_settings(&config, false), weft_tls_retain(server), 4096);
     shake_hands(&pair);
@@ -102,13 +103,45 @@ static void test_what_holds_is_sent_along(void **state)
     weft_tls *tls = stapling_server(900);
     int64_t now = (int64_t)time(NULL);
     unsigned char got[256];
-    assert_int_equal(stapled(tls, got), 0);
+    assert_int_equal(stapled(tls, "localhost", got), 0);
     weft__tls_staple_keep(tls, 0, (const uint8_t *)"an answer", 9, now, now + 3600);
-    assert_int_equal(stapled(tls, got), 9);
+    assert_int_equal(stapled(tls, "localhost", got), 9);
     assert_memory_equal(got, "an answer", 9);
     weft__tls_staple_keep(tls, 0, (const uint8_t *)"old", 3, now - 100, now - 1);
-    assert_int_equal(stapled(tls, got), 0);
+    assert_int_equal(stapled(tls, "localhost", got), 0);
     weft_tls_release(tls);
+}
+
+/* Each certificate has its own, whichever the name and the algorithms of the client choose. */
+static void test_the_answer_is_that_of_the_certificate_that_is_shown(void **state)
+{
+    (void)state;
+    paper one = issue(&all.middle, (wish){.common_name = "one", .names = "DNS:one.test"});
+    weft_tls_identity identities[] = {
+        identity_of(all.chain_file, all.server_key_file),
+        identity_of(write_certificates("one.pem", &one, &all.middle), write_key("one.key", &one, NULL)),
+    };
+    weft_tls_config config;
+    weft_tls_config_init(&config);
+    config.identities = identities;
+    config.identity_count = 2;
+    config.revocation = WEFT_TLS_REVOCATION_STAPLING;
+    int64_t now = (int64_t)time(NULL);
+    const uint32_t versions[] = {WEFT_TLS_1_2, WEFT_TLS_1_3};
+    for (size_t i = 0; i < 2; i++) {
+        config.versions = versions[i];
+        weft_tls *tls = open_settings(&config, true);
+        unsigned char got[256];
+        weft__tls_staple_keep(tls, 0, (const uint8_t *)"the first", 9, now, now + 3600);
+        assert_int_equal(stapled(tls, "one.test", got), 0);
+        weft__tls_staple_keep(tls, 1, (const uint8_t *)"the other one", 13, now, now + 3600);
+        assert_int_equal(stapled(tls, "one.test", got), 13);
+        assert_memory_equal(got, "the other one", 13);
+        assert_int_equal(stapled(tls, "localhost", got), 9);
+        assert_memory_equal(got, "the first", 9);
+        weft_tls_release(tls);
+    }
+    discard(&one);
 }
 
 int main(void)
@@ -118,6 +151,7 @@ int main(void)
         cmocka_unit_test(test_an_answer_that_ends_at_once_is_not_fetched_at_once),
         cmocka_unit_test(test_the_issuer_is_found_in_the_file),
         cmocka_unit_test(test_what_holds_is_sent_along),
+        cmocka_unit_test(test_the_answer_is_that_of_the_certificate_that_is_shown),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
