@@ -231,6 +231,21 @@ static bool covers(const X509_CRL *list, X509 *certificate)
     return covers;
 }
 
+/* They may bear on all that the list says (RFC 5280 section 5.3). */
+static bool has_strange_entries(X509_CRL *list)
+{
+    STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(list);
+    for (int i = 0; i < sk_X509_REVOKED_num(entries); i++) {
+        const X509_REVOKED *entry = sk_X509_REVOKED_value(entries, i);
+        int at = X509_REVOKED_get_ext_by_critical(entry, 1, -1);
+        for (; at >= 0; at = X509_REVOKED_get_ext_by_critical(entry, 1, at)) {
+            X509_EXTENSION *extension = X509_REVOKED_get_ext(entry, at);
+            if (OBJ_obj2nid(X509_EXTENSION_get_object(extension)) != NID_certificate_issuer) return true;
+        }
+    }
+    return false;
+}
+
 static bool is_current(const X509_CRL *list)
 {
     time_t early = time(NULL) - WEFT__REVOCATION_LEEWAY_S, late = time(NULL) + WEFT__REVOCATION_LEEWAY_S;
@@ -266,6 +281,8 @@ weft__revocation weft__revocation_of_list(const uint8_t *bytes, size_t length, X
         unknown(problem, "the list of revoked certificates is out of date");
     } else if (!covers(list, certificate)) {
         unknown(problem, "the list of revoked certificates is not for certificates of this kind");
+    } else if (has_strange_entries(list)) {
+        unknown(problem, "the list of revoked certificates has entries of an unknown kind");
     } else if (X509_CRL_get0_by_cert(list, &entry, certificate) == IS_LISTED) {
         weft__tls_problem_set(problem, "it is in its issuer's list of revoked certificates");
         verdict = WEFT__REVOCATION_REVOKED;

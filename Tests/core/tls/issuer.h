@@ -42,6 +42,7 @@ typedef struct list {
     const paper *issuer, *signer, *revoked; /* revoked: or NULL */
     long from_s, until_s;
     const char *scope; /* of an issuing distribution point, or NULL */
+    int strange_kind;  /* of a critical extension at the entry of `revoked`; 0: none */
 } list;
 
 static inline size_t write_list(unsigned char **out, list list)
@@ -56,6 +57,14 @@ static inline size_t write_list(unsigned char **out, list list)
         X509_REVOKED *entry = X509_REVOKED_new();
         X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(list.revoked->certificate));
         X509_REVOKED_set_revocationDate(entry, from);
+        if (list.strange_kind) {
+            ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+            ASN1_OCTET_STRING_set(value, (const unsigned char *)"\5", 2); /* NULL as DER */
+            X509_EXTENSION *extension = X509_EXTENSION_create_by_NID(NULL, list.strange_kind, true, value);
+            X509_REVOKED_add_ext(entry, extension, -1);
+            X509_EXTENSION_free(extension);
+            ASN1_OCTET_STRING_free(value);
+        }
         X509_CRL_add0_revoked(crl, entry);
     }
     if (list.scope) {

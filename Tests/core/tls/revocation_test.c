@@ -236,6 +236,12 @@ static void test_lists_that_are_not_to_be_relied_on_are_not(void **state)
     /* An issuer with several lists: that of other certificates, put in the place of the one asked for. */
     list.scope = "critical,fullname:URI:http://b/other.crl";
     expect_list(list, WEFT__REVOCATION_UNKNOWN, elsewhere);
+    /* What it says of one certificate may bear on those behind it. */
+    list = good_list();
+    list.revoked = &other;
+    list.strange_kind = NID_netscape_comment;
+    expect_list(list, WEFT__REVOCATION_UNKNOWN,
+                "the list of revoked certificates has entries of an unknown kind");
 }
 
 static void test_lists_may_be_pem_and_are_not_cut(void **state)
