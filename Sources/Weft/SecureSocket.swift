@@ -83,7 +83,7 @@ public struct CertValidation: Sendable, Hashable {
     /// So many certificates are remembered as good, from 1 to 100000. Default 50.
     public var cacheSize: Int
     /// For so long, or shorter where the issuer says so; at least 1 s. A listener fetches what it staples anew after
-    /// as long. Default 15 min.
+    /// as long, or in half the time for which it holds. Default 15 min.
     public var cacheValidityPeriod: Duration
 
     /// ``Method/ocspStapling`` with the defaults.

@@ -1,5 +1,7 @@
 #include "tls/staple.h"
 
+#include "tls/revocation.h"
+
 #include <openssl/x509v3.h>
 #include <string.h>
 #include <time.h>
@@ -7,6 +9,13 @@
 enum {
     AGAIN_S = 60 /* after a failure, or an answer that is of no use for longer */
 };
+
+/* Of an answer that does not say. */
+static int64_t end_of(const weft_tls *tls, int64_t now)
+{
+    int64_t holds_s = 2 * tls->revocation_validity_s;
+    return now + (holds_s < WEFT__REVOCATION_AGE_MAX_S ? holds_s : WEFT__REVOCATION_AGE_MAX_S);
+}
 
 bool weft__tls_staple_claim(weft_tls *tls, int64_t now, size_t *identity)
 {
@@ -26,8 +35,8 @@ void weft__tls_staple_keep(weft_tls *tls, size_t identity, const uint8_t *der, s
                            int64_t until)
 {
     unsigned char *bytes = OPENSSL_memdup(der, length);
-    int64_t lasts_s = until ? (until - now) / 2 : tls->revocation_validity_s;
-    if (until && until - now < AGAIN_S) lasts_s = AGAIN_S;
+    if (!until) until = end_of(tls, now);
+    int64_t lasts_s = until - now < AGAIN_S ? AGAIN_S : (until - now) / 2;
     if (lasts_s > tls->revocation_validity_s) lasts_s = tls->revocation_validity_s;
     if (!bytes) {
         weft__tls_staple_give_up(tls, identity, now, false);
@@ -36,10 +45,7 @@ void weft__tls_staple_keep(weft_tls *tls, size_t identity, const uint8_t *der, s
     CRYPTO_THREAD_write_lock(tls->staples_lock);
     weft__tls_staple *staple = &tls->identities[identity].staple;
     OPENSSL_free(staple->bytes);
-    *staple = (weft__tls_staple){.bytes = bytes,
-                                 .length = length,
-                                 .until = until ? until : now + 2 * tls->revocation_validity_s,
-                                 .due = now + lasts_s};
+    *staple = (weft__tls_staple){.bytes = bytes, .length = length, .until = until, .due = now + lasts_s};
     CRYPTO_THREAD_unlock(tls->staples_lock);
 }
 

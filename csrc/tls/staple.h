@@ -11,9 +11,9 @@
 /** Finds a certificate whose answer is due and that nobody fetches; it is the caller's to fetch then. */
 bool weft__tls_staple_claim(weft_tls *tls, int64_t now, size_t *identity);
 
-/** Keeps a good answer until `until`, in seconds since 1970, 0: nobody has said; and ends the claim. A new
- *  one is due in half the time, or after a minute where it ends before, at the latest when the settings want
- *  it. */
+/** Keeps a good answer until `until`, in seconds since 1970, 0: nobody has said, which holds for a day at
+ * most; and ends the claim. A new one is due in half the time, or after a minute where it ends before, at the
+ * latest when the settings want it. */
 void weft__tls_staple_keep(weft_tls *tls, size_t identity, const uint8_t *der, size_t length, int64_t now,
                            int64_t until);
 

@@ -97,8 +97,8 @@ typedef struct weft_tls_config {
      */
     weft_tls_revocation revocation;
     uint32_t revocation_cache_size; /**< So many certificates are remembered as good; 1 to 100000; 50. */
-    /** For so long, and no longer than their issuer says; a staple is fetched anew after as long; in seconds,
-     *  at least 1; 900. */
+    /** For so long, and no longer than their issuer says; a staple is fetched anew after as long, or in half
+     *  the time for which it holds; in seconds, at least 1; 900. */
     uint32_t revocation_validity_s;
 } weft_tls_config;
 

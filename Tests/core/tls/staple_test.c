@@ -41,6 +41,20 @@ static void test_an_answer_is_due_until_it_is_there_and_again_later(void **state
     weft_tls_release(tls);
 }
 
+/* Else one that was given out long ago would still be sent where the responder is gone. */
+static void test_an_answer_without_an_end_holds_for_a_day_at_most(void **state)
+{
+    (void)state;
+    weft_tls *tls = stapling_server(10 * DAY);
+    size_t identity;
+    assert_true(weft__tls_staple_claim(tls, 1000, &identity));
+    weft__tls_staple_keep(tls, 0, (const uint8_t *)"one", 3, 1000, 0);
+    assert_int_equal(tls->identities[0].staple.until, 1000 + DAY);
+    assert_false(weft__tls_staple_claim(tls, 1000 + DAY / 2 - 1, &identity));
+    assert_true(weft__tls_staple_claim(tls, 1000 + DAY / 2, &identity));
+    weft_tls_release(tls);
+}
+
 /* A responder whose answers are about to end is not asked again and again meanwhile. */
 static void test_an_answer_that_ends_at_once_is_not_fetched_at_once(void **state)
 {
@@ -148,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_answer_is_due_until_it_is_there_and_again_later),
+        cmocka_unit_test(test_an_answer_without_an_end_holds_for_a_day_at_most),
         cmocka_unit_test(test_an_answer_that_ends_at_once_is_not_fetched_at_once),
         cmocka_unit_test(test_the_issuer_is_found_in_the_file),
         cmocka_unit_test(test_what_holds_is_sent_along),
