@@ -45,16 +45,17 @@ static void give_up(weft__staple_fetch *fetch, const char *cause, bool is_for_go
     if (fetch->site) warn(fetch, cause);
 }
 
-/* Ends a fetch, and goes on with the next that is due. */
+/* Ends a fetch, and goes on with the next that is due; the settings may be others by now. */
 static void leave(weft__staple_fetch *fetch)
 {
     weft__site *site = fetch->site;
-    weft_tls *tls = fetch->tls;
     if (site) site->staple_fetch = NULL;
     weft_exchange_release(fetch->exchange);
+    weft_tls_release(fetch->tls);
     weft__free(fetch);
-    if (site) weft__stapler_refresh(site, tls);
-    weft_tls_release(tls);
+    weft_tls *latest = site ? weft__listener_tls(site->listener) : NULL;
+    if (latest) weft__stapler_refresh(site, latest);
+    weft_tls_release(latest);
 }
 
 static void take(weft__staple_fetch *fetch, const uint8_t *der, size_t length)

@@ -127,6 +127,51 @@ static void test_a_revoked_certificate_is_a_warning(void **state)
     world_end(&server);
 }
 
+static weft_tls *successor;
+
+static void renew_on_warning(void *context, weft_status status, const char *detail)
+{
+    world *world = context;
+    bureau.has_no_responder = false;
+    assert_int_equal(weft_listener_set_tls(world->listener, successor), WEFT_OK);
+    on_warning(context, status, detail);
+}
+
+/* Nobody shows those that were replaced while one was asked about. */
+static void test_renewed_certificates_are_asked_about_instead_of_the_old_ones(void **state)
+{
+    (void)state;
+    world server;
+    weft_tls_identity identities[] = {
+        identity_of(chain_file, leaf_key_file),
+        identity_of(client_file, client_key_file),
+    };
+    weft_tls_config config;
+    weft_tls_config_init(&config);
+    config.identities = identities;
+    config.identity_count = 2;
+    config.revocation = WEFT_TLS_REVOCATION_STAPLING;
+    weft_tls *old = open_settings(&config, true);
+    config.identity_count = 1;
+    successor = open_settings(&config, true);
+    config.revocation = WEFT_TLS_REVOCATION_IGNORED;
+    weft_tls *first = open_settings(&config, true);
+    world_init(&server);
+    server.listening.tls = first;
+    server.listening.on_warning = renew_on_warning;
+    world_listen(&server);
+    bureau.has_no_responder = true;
+    assert_int_equal(weft_listener_set_tls(server.listener, old), WEFT_OK);
+    stapled(server.port); /* has the fetch begin */
+    world_await(&server, ERROR, 1);
+    await_staple(server.port);
+    assert_int_equal(bureau.questions, 2); /* about the first old one, and the new one */
+    world_end(&server);
+    weft_tls_release(first);
+    weft_tls_release(old);
+    weft_tls_release(successor);
+}
+
 static void test_a_stop_ends_a_fetch_in_silence(void **state)
 {
     (void)state;
@@ -147,6 +192,8 @@ int main(void)
         cmocka_unit_test_setup(test_a_client_that_gets_one_need_not_ask, reset_office),
         cmocka_unit_test_setup(test_what_cannot_be_had_is_a_warning, reset_office),
         cmocka_unit_test_setup(test_a_revoked_certificate_is_a_warning, reset_office),
+        cmocka_unit_test_setup(test_renewed_certificates_are_asked_about_instead_of_the_old_ones,
+                               reset_office),
         cmocka_unit_test_setup(test_a_stop_ends_a_fetch_in_silence, reset_office),
     };
     return cmocka_run_group_tests(tests, open_office, close_office);
