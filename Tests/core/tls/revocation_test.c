@@ -156,6 +156,39 @@ static void test_a_responder_that_the_issuer_allows_is_believed(void **state)
     discard(&strange);
 }
 
+/* RFC 6960 section 4.2.2.2: the issuer itself has to allow it, now, and for this. */
+static void test_nobody_else_below_or_above_the_issuer_is_believed(void **state)
+{
+    (void)state;
+    const char *signs = "OCSPSigning";
+    paper top = issue(NULL, (wish){.common_name = "Top", .is_authority = true});
+    paper below = issue(&issuer, (wish){.common_name = "below", .is_authority = true});
+    paper namesake = issue(NULL, (wish){.common_name = "Issuer", .is_authority = true});
+    paper signers[] = {
+        issue(&issuer,
+              (wish){.common_name = "late", .purposes = signs, .valid_from = -2 * DAY, .valid_until = -DAY}),
+        issue(&issuer, (wish){.common_name = "early", .purposes = signs, .valid_from = DAY / 2}),
+        issue(&issuer, (wish){.common_name = "server", .purposes = "serverAuth"}),
+        issue(&top, (wish){.common_name = "of the top", .purposes = signs}),
+        issue(&below, (wish){.common_name = "of one below", .purposes = signs}),
+        issue(&namesake, (wish){.common_name = "of a namesake", .purposes = signs}),
+    };
+    answer answer = good_answer();
+    for (size_t i = 0; i < sizeof signers / sizeof *signers; i++) {
+        answer.signer = &signers[i];
+        expect_answer(answer, WEFT__REVOCATION_UNKNOWN,
+                      "the answer of the OCSP responder is not signed by the certificate's issuer");
+        discard(&signers[i]);
+    }
+    answer.signer = &namesake;
+    answer.issuer = &namesake;
+    expect_answer(answer, WEFT__REVOCATION_UNKNOWN,
+                  "the answer of the OCSP responder is not signed by the certificate's issuer");
+    discard(&top);
+    discard(&below);
+    discard(&namesake);
+}
+
 static void test_answers_that_are_none_are_said_to_be(void **state)
 {
     (void)state;
@@ -294,6 +327,7 @@ int main(void)
         cmocka_unit_test(test_answers_are_understood),
         cmocka_unit_test(test_answers_that_are_not_to_be_relied_on_are_not),
         cmocka_unit_test(test_a_responder_that_the_issuer_allows_is_believed),
+        cmocka_unit_test(test_nobody_else_below_or_above_the_issuer_is_believed),
         cmocka_unit_test(test_answers_that_are_none_are_said_to_be),
         cmocka_unit_test(test_lists_are_understood),
         cmocka_unit_test(test_lists_that_are_not_to_be_relied_on_are_not),
