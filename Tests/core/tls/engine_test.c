@@ -163,6 +163,35 @@ static void test_sessions_are_resumed_where_both_share_them(void **state)
     }
 }
 
+static bool offers_session(weft_tls *client, const char *host, uint16_t port)
+{
+    weft__tls_engine *engine;
+    assert_int_equal(weft__tls_engine_new(&engine, client, host, port), WEFT_OK);
+    bool offers = SSL_get0_session(engine->ssl);
+    weft__tls_engine_free(engine);
+    return offers;
+}
+
+/* The name in its certificate was compared with that one alone. */
+static void test_a_session_is_offered_to_its_server_alone(void **state)
+{
+    (void)state;
+    const uint32_t versions[] = {WEFT_TLS_1_2, WEFT_TLS_1_3};
+    for (int i = 0; i < 2; i++) {
+        weft_tls *client = open_speaking(false, versions[i], NULL, true);
+        weft_tls *other = open_speaking(false, versions[i], NULL, true);
+        weft_tls *server = open_speaking(true, versions[i], NULL, true);
+        assert_false(is_resumed(client, server));
+        assert_false(offers_session(client, "127.0.0.1", 443));
+        assert_false(offers_session(client, "localhost", 444));
+        assert_false(offers_session(other, "localhost", 443));
+        assert_true(offers_session(client, "localhost", 443));
+        weft_tls_release(client);
+        weft_tls_release(other);
+        weft_tls_release(server);
+    }
+}
+
 static void test_a_clients_sessions_last_as_long_as_its_settings_say(void **state)
 {
     (void)state;
@@ -261,6 +290,7 @@ int main(void)
         cmocka_unit_test(test_versions_are_those_allowed),
         cmocka_unit_test(test_ciphers_are_those_named),
         cmocka_unit_test(test_sessions_are_resumed_where_both_share_them),
+        cmocka_unit_test(test_a_session_is_offered_to_its_server_alone),
         cmocka_unit_test(test_a_clients_sessions_last_as_long_as_its_settings_say),
         cmocka_unit_test(test_the_servers_name_chooses_the_certificate),
         cmocka_unit_test(test_each_allocation_may_fail),
