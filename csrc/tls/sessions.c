@@ -72,11 +72,18 @@ void weft__tls_sessions_add(weft__tls_sessions *sessions, const char *server, SS
     CRYPTO_THREAD_unlock(sessions->lock);
 }
 
+bool weft__tls_session_has_good_peer(SSL_SESSION *session)
+{
+    const X509 *certificate = SSL_SESSION_get0_peer(session);
+    return !certificate || X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
+}
+
 /* OpenSSL looks at the age of a session on the server's side alone. */
-static bool may_resume(const SSL_SESSION *session)
+static bool may_resume(SSL_SESSION *session)
 {
     long age_s = (long)time(NULL) - SSL_SESSION_get_time(session);
-    return SSL_SESSION_is_resumable(session) && age_s >= 0 && age_s < SSL_SESSION_get_timeout(session);
+    return SSL_SESSION_is_resumable(session) && age_s >= 0 && age_s < SSL_SESSION_get_timeout(session) &&
+           weft__tls_session_has_good_peer(session);
 }
 
 SSL_SESSION *weft__tls_sessions_take(weft__tls_sessions *sessions, const char *server)

@@ -25,6 +25,10 @@ void weft__tls_sessions_clear(weft__tls_sessions *sessions);
 /** Keeps a session, which is the list's from now on; without memory it is let go. */
 void weft__tls_sessions_add(weft__tls_sessions *sessions, const char *server, SSL_SESSION *session);
 
+/** False once the certificate that the peer has shown is over: when a session is resumed, OpenSSL does not
+ * look at it again. */
+bool weft__tls_session_has_good_peer(SSL_SESSION *session);
+
 /** The newest session with a server that is not over, the caller's to free, or NULL. One of TLS 1.3 is out of
  * the list: using it twice would let an observer see that both are the same client (RFC 8446 appendix C.4).
  */

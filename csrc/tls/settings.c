@@ -156,6 +156,18 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
     return weft__tls_engine_keep_session(SSL_get_app_data(ssl), session);
 }
 
+static SSL_TICKET_RETURN take_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t length,
+                                     SSL_TICKET_STATUS status, void *context)
+{
+    (void)ssl;
+    (void)name;
+    (void)length;
+    (void)context;
+    bool is_read = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
+    if (!is_read || !weft__tls_session_has_good_peer(session)) return SSL_TICKET_RETURN_IGNORE_RENEW;
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
 /* A server keeps nothing: what it must know is in the ticket, under keys that live as long as the settings
  * do. So a ticket never outlives the policy about certificates under which it was given. */
 static void set_sessions(weft_tls *tls, const weft_tls_config *config)
@@ -172,7 +184,11 @@ static void set_sessions(weft_tls *tls, const weft_tls_config *config)
     SSL_CTX_set_session_cache_mode(context, mode);
     SSL_CTX_set_timeout(context, (long)config->session_timeout_s);
     SSL_CTX_set_session_id_context(context, (const unsigned char *)"weft", 4);
-    if (!tls->is_server) SSL_CTX_sess_set_new_cb(context, keep_session);
+    if (tls->is_server) {
+        SSL_CTX_set_session_ticket_cb(context, NULL, take_ticket, NULL);
+    } else {
+        SSL_CTX_sess_set_new_cb(context, keep_session);
+    }
 }
 
 /* -- identities -------------------------------------------------------------------------------- */

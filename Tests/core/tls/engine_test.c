@@ -1,5 +1,7 @@
 #include "tls/pair.h"
 
+#include <poll.h>
+
 static void test_an_announced_end_is_told_from_a_cut_one(void **state)
 {
     (void)state;
@@ -192,6 +194,62 @@ static void test_a_session_is_offered_to_its_server_alone(void **state)
     }
 }
 
+static weft_tls *open_mutual(bool is_server, uint32_t version, const char *file, const char *key_file)
+{
+    weft_tls_config config;
+    weft_tls_config_init(&config);
+    weft_tls_identity identity = identity_of(file, key_file);
+    config.identities = &identity;
+    config.identity_count = 1;
+    config.trust_file = all.root_file;
+    config.verification = WEFT_TLS_VERIFY_REQUIRED;
+    config.versions = version;
+    return open_settings(&config, is_server);
+}
+
+static void expect_expired(weft_tls *client, weft_tls *server)
+{
+    pair pair;
+    pair_open(&pair, weft_tls_retain(client), weft_tls_retain(server), SIZE_MAX);
+    shake_hands(&pair);
+    assert_int_equal(pair.server_status, WEFT_ETLS);
+    assert_non_null(strstr(pair.server->problem.text, "certificate has expired"));
+    pair_close(&pair);
+}
+
+/* Each session may be resumed into another one, so whoever kept on coming would never be looked at again. */
+static void test_a_certificate_that_ends_takes_its_sessions_along(void **state)
+{
+    (void)state;
+    paper brief =
+        issue(&all.root, (wish){.common_name = "brief", .names = "DNS:localhost", .valid_until = 4});
+    const char *file = write_certificates("brief.pem", &brief, NULL);
+    const char *key_file = write_key("brief.key", &brief, NULL);
+    weft_tls *clients[4], *servers[4];
+    for (int i = 0; i < 4; i++) {
+        bool is_servers = i & 2;
+        uint32_t version = i & 1 ? WEFT_TLS_1_3 : WEFT_TLS_1_2;
+        clients[i] = is_servers ? open_mutual(false, version, all.client_file, all.client_key_file)
+                                : open_mutual(false, version, file, key_file);
+        servers[i] = is_servers ? open_mutual(true, version, file, key_file)
+                                : open_mutual(true, version, all.chain_file, all.server_key_file);
+        assert_false(is_resumed(clients[i], servers[i]));
+        assert_true(is_resumed(clients[i], servers[i]));
+    }
+    while (X509_cmp_current_time(X509_get0_notAfter(brief.certificate)) > 0)
+        poll(NULL, 0, 20);
+    for (int i = 0; i < 4; i++) {
+        if (i & 2) {
+            assert_false(offers_session(clients[i], "localhost", 443));
+        } else {
+            expect_expired(clients[i], servers[i]);
+        }
+        weft_tls_release(clients[i]);
+        weft_tls_release(servers[i]);
+    }
+    discard(&brief);
+}
+
 static void test_a_clients_sessions_last_as_long_as_its_settings_say(void **state)
 {
     (void)state;
@@ -291,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_ciphers_are_those_named),
         cmocka_unit_test(test_sessions_are_resumed_where_both_share_them),
         cmocka_unit_test(test_a_session_is_offered_to_its_server_alone),
+        cmocka_unit_test(test_a_certificate_that_ends_takes_its_sessions_along),
         cmocka_unit_test(test_a_clients_sessions_last_as_long_as_its_settings_say),
         cmocka_unit_test(test_the_servers_name_chooses_the_certificate),
         cmocka_unit_test(test_each_allocation_may_fail),
