@@ -49,6 +49,15 @@ static bool has_upper_case(weft_string text)
     return false;
 }
 
+/* `authority` has a port, so digits are behind the last colon. */
+static bool has_padded_port(weft_string authority)
+{
+    size_t digits = authority.length;
+    while (authority.bytes[digits - 1] != ':')
+        digits--;
+    return authority.bytes[digits] == '0';
+}
+
 const char *weft__origin_problem(weft_string origin)
 {
     if (origin.length == 4 && memcmp(origin.bytes, "null", 4) == 0) return NULL;
@@ -65,6 +74,7 @@ const char *weft__origin_problem(weft_string origin)
     weft__authority authority;
     const char *problem = weft__authority_parse(&authority, rest);
     if (problem) return problem;
+    if (authority.port && has_padded_port(rest)) return "browsers write ports without a zero in front";
     bool is_default_port = (is_http && authority.port == 80) || (is_https && authority.port == 443);
     return is_default_port ? "browsers leave the default port out" : NULL;
 }

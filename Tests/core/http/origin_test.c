@@ -97,6 +97,8 @@ static void test_what_no_browser_sends_is_told(void **state)
     expect_problem("https://A", "browsers send it in lower case");
     expect_problem("https://a:443", "browsers leave the default port out");
     expect_problem("http://a:80", "browsers leave the default port out");
+    expect_problem("http://a:081", "browsers write ports without a zero in front");
+    expect_problem("https://[::1]:08443", "browsers write ports without a zero in front");
     expect_problem("https://", "host is missing");
     expect_problem("http://", "host is missing");
     expect_problem("https://a@b", "user information stands before the host");
