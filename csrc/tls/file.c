@@ -74,6 +74,7 @@ weft_status weft__tls_open_file(BIO **out, const char *path, const char *what, w
     return WEFT_ENOMEM;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the type is OpenSSL's. */
 int weft__tls_no_password(char *out, int size, int is_for_writing, void *context)
 {
     (void)out;
