@@ -19,6 +19,7 @@ struct JSONReaderTests {
             ("1.5", 1.5), ("1e3", .number(1000)), ("-2.5E-7", .number(-2.5e-7)), ("1E+2", .number(100)),
             ("\"\"", ""), ("\"a\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "a\"\\/\u{8}\u{C}\n\r\t"),
             ("\"\\u00e4\\u20AC\\ud83d\\ude00\\u0000\"", "ä€😀\0"), ("\"ä€😀\"", "ä€😀"), ("[]", []),
+            ("\"\u{FEFF}a\\n\u{FEFF}\"", "\u{FEFF}a\n\u{FEFF}"),
             ("[ 1 , [ ] ,{}]", [1, [], [:]]), ("{}", [:]), ("{ \"a\" : { \"\" : null } }", ["a": ["": nil]]),
         ] as [(String, JSONValue)])
     func values(text: String, value: JSONValue) throws { #expect(try parse(text) == value) }

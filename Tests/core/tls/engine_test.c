@@ -222,7 +222,7 @@ static void test_a_certificate_that_ends_takes_its_sessions_along(void **state)
 {
     (void)state;
     paper brief =
-        issue(&all.root, (wish){.common_name = "brief", .names = "DNS:localhost", .valid_until = 4});
+        issue(&all.root, (wish){.common_name = "brief", .names = "DNS:localhost", .valid_until = 10});
     const char *file = write_certificates("brief.pem", &brief, NULL);
     const char *key_file = write_key("brief.key", &brief, NULL);
     weft_tls *clients[4], *servers[4];
