@@ -50,6 +50,21 @@ weft_status weft__buffer_append(weft__buffer *buffer, const void *bytes, size_t 
     return WEFT_OK;
 }
 
+weft_status weft__buffer_append_secret(weft__buffer *buffer, const void *bytes, size_t length, size_t ceiling)
+{
+    size_t held = weft__buffer_length(buffer);
+    bool fits = buffer->capacity - buffer->end >= length;
+    if (fits || !buffer->bytes || length > ceiling || held > ceiling - length)
+        return weft__buffer_append(buffer, bytes, length, ceiling);
+    weft__buffer grown = {0};
+    if (!weft__buffer_reserve(&grown, held + length, ceiling)) return WEFT_ENOMEM;
+    memcpy(grown.bytes, weft__buffer_front(buffer), held);
+    weft__buffer_commit(&grown, held);
+    weft__buffer_wipe(buffer);
+    *buffer = grown;
+    return weft__buffer_append(buffer, bytes, length, ceiling);
+}
+
 void weft__buffer_consume(weft__buffer *buffer, size_t length)
 {
     size_t held = weft__buffer_length(buffer);

@@ -41,6 +41,11 @@ static inline void weft__buffer_commit(weft__buffer *buffer, size_t length)
 /** Copies `length` bytes to the end; on failure (as weft__buffer_reserve) nothing is added. */
 weft_status weft__buffer_append(weft__buffer *buffer, const void *bytes, size_t length, size_t ceiling);
 
+/** The same for what nobody may find in memory later, see weft__buffer_wipe: a block that is outgrown is
+ * overwritten. */
+weft_status weft__buffer_append_secret(weft__buffer *buffer, const void *bytes, size_t length,
+                                       size_t ceiling);
+
 /** Takes `length` bytes from the front; at most what is there. */
 void weft__buffer_consume(weft__buffer *buffer, size_t length);
 
@@ -54,7 +59,7 @@ static inline void weft__buffer_reset(weft__buffer *buffer)
 void weft__buffer_clear(weft__buffer *buffer);
 
 /** The same for what nobody may find in memory later: the block is overwritten first. Blocks that the buffer
- *  has outgrown before are not: reserve the whole room at once. */
+ *  has outgrown before are not: reserve the whole room at once, or append with weft__buffer_append_secret. */
 void weft__buffer_wipe(weft__buffer *buffer);
 
 #endif

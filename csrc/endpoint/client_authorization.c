@@ -32,10 +32,11 @@ static weft_status insert(weft_client *client, weft_string value)
     weft__buffer *request = &client->authorized_request;
     size_t length = weft__buffer_length(&client->request) - 2;
     weft__buffer_reset(request);
-    weft_status status = weft__buffer_append(request, weft__buffer_front(&client->request), length, SIZE_MAX);
-    if (status == WEFT_OK) status = weft__buffer_append(request, "Authorization: ", 15, SIZE_MAX);
-    if (status == WEFT_OK) status = weft__buffer_append(request, value.bytes, value.length, SIZE_MAX);
-    if (status == WEFT_OK) status = weft__buffer_append(request, "\r\n\r\n", 4, SIZE_MAX);
+    weft_status status =
+        weft__buffer_append_secret(request, weft__buffer_front(&client->request), length, SIZE_MAX);
+    if (status == WEFT_OK) status = weft__buffer_append_secret(request, "Authorization: ", 15, SIZE_MAX);
+    if (status == WEFT_OK) status = weft__buffer_append_secret(request, value.bytes, value.length, SIZE_MAX);
+    if (status == WEFT_OK) status = weft__buffer_append_secret(request, "\r\n\r\n", 4, SIZE_MAX);
     return status;
 }
 

@@ -35,7 +35,8 @@ static weft_status keep(weft__response_reader *reader, const char *bytes, size_t
 {
     size_t held = weft__buffer_length(&reader->body);
     if (length > reader->max_body_size - held) return fail_as_too_large(reader, problem);
-    if (!length || weft__buffer_append(&reader->body, bytes, length, SIZE_MAX) == WEFT_OK) return WEFT_OK;
+    if (!length || weft__buffer_append_secret(&reader->body, bytes, length, SIZE_MAX) == WEFT_OK)
+        return WEFT_OK;
     return fail(problem, WEFT_ENOMEM, weft_status_text(WEFT_ENOMEM));
 }
 
@@ -160,7 +161,7 @@ weft_status weft__response_reader_take(weft__response_reader *reader, const uint
                                        weft__problem *problem)
 {
     if (reader->part != WEFT__RESPONSE_HEAD) return take_body(reader, (const char *)bytes, length, problem);
-    if (weft__buffer_append(&reader->input, bytes, length, SIZE_MAX) != WEFT_OK)
+    if (weft__buffer_append_secret(&reader->input, bytes, length, SIZE_MAX) != WEFT_OK)
         return fail(problem, WEFT_ENOMEM, weft_status_text(WEFT_ENOMEM));
     return parse_on(reader, problem);
 }

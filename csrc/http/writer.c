@@ -10,7 +10,7 @@ weft__writer weft__writer_begin(weft__buffer *out)
 void weft__writer_string(weft__writer *writer, weft_string string)
 {
     if (writer->status != WEFT_OK) return;
-    writer->status = weft__buffer_append(writer->out, string.bytes, string.length, SIZE_MAX);
+    writer->status = weft__buffer_append_secret(writer->out, string.bytes, string.length, SIZE_MAX);
 }
 
 void weft__writer_text(weft__writer *writer, const char *text)

@@ -162,6 +162,30 @@ static void test_wiping_leaves_nothing_in_memory(void **state)
     allocator_restore(&counter);
 }
 
+static void test_secrets_are_wiped_from_blocks_that_are_outgrown(void **state)
+{
+    (void)state;
+    counting_allocator counter = {0};
+    weft__buffer buffer = {0};
+    const weft_allocator hook = {&counter, counting_allocate, counting_reallocate, look_and_release};
+    assert_int_equal(weft_set_allocator(&hook), WEFT_OK);
+    assert_int_equal(weft__buffer_append_secret(&buffer, "a secret", 8, SIZE_MAX), WEFT_OK);
+    weft__buffer_consume(&buffer, 2);
+    char more[256];
+    memset(more, 'x', sizeof more);
+    counter.fail_at = counter.requests + 1;
+    assert_int_equal(weft__buffer_append_secret(&buffer, more, sizeof more, SIZE_MAX), WEFT_ENOMEM);
+    counter.fail_at = 0;
+    expect(&buffer, "secret");
+    assert_int_equal(weft__buffer_append_secret(&buffer, more, sizeof more, 261), WEFT_ENOMEM);
+    assert_int_equal(weft__buffer_append_secret(&buffer, more, sizeof more, 262), WEFT_OK);
+    assert_true(freed_block_is_zero);
+    assert_int_equal(weft__buffer_length(&buffer), 262);
+    assert_memory_equal(weft__buffer_front(&buffer), "secretxxx", 9);
+    weft__buffer_clear(&buffer);
+    allocator_restore(&counter);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +197,7 @@ int main(void)
         cmocka_unit_test(test_the_front_is_used_again),
         cmocka_unit_test(test_failure_keeps_the_content),
         cmocka_unit_test(test_wiping_leaves_nothing_in_memory),
+        cmocka_unit_test(test_secrets_are_wiped_from_blocks_that_are_outgrown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

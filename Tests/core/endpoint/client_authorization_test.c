@@ -15,6 +15,8 @@ typedef struct answering {
     const char *answers[MOST]; /* NULL: none, the test answers */
     weft_status statuses[MOST];
     int asked;
+    const weft_field *fields;
+    size_t field_count;
     weft_status reasons[MOST];
     char details[MOST][128];
     int retried;
@@ -76,6 +78,8 @@ static weft_client *dial_and_answer(answering *answering, uint16_t port, uint32_
     config.on_authorize = on_authorize;
     if (timeout_ms) config.handshake_timeout_ms = timeout_ms;
     weft_client *client;
+    config.fields = answering->fields;
+    config.field_count = answering->field_count;
     assert_int_equal(weft_client_connect(&client, &config, detail, sizeof detail), WEFT_OK);
     return client;
 }
@@ -131,6 +135,39 @@ static void test_no_memory_is_given_back_with_an_authorization_in_it(void **stat
 
 static void test_an_answer_may_come_later_from_any_thread(void **state)
 {
+/* The first request is short, the second one needs another block; so does a field behind another. */
+static void test_no_block_that_was_outgrown_has_an_authorization_in_it(void **state)
+{
+    (void)state;
+    counting_allocator counter;
+    secrets_watch(&counter);
+    script script;
+    memset(&script, 0, sizeof script);
+    script.answer = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+    script.later[0] = good_answer;
+    script.frames = "";
+    script.listening = open_listening(AF_INET, 0);
+    pthread_create(&script.thread, NULL, play, &script);
+    char longer[600];
+    snprintf(longer, sizeof longer, "Bearer %0*d", (int)sizeof longer - 8, 0);
+    answering *answering = new_answering();
+    answering->answers[0] = "Bearer " SECRET;
+    answering->answers[1] = longer;
+    answering->world.deeds[OPEN] = abort_now;
+    const weft_field fields[] = {
+        {weft__string("X-Key"), weft__string(SECRET)},
+        {weft__string("X-Longer"), weft__string(longer)},
+    };
+    answering->fields = fields;
+    answering->field_count = 2;
+    weft_client_release(dial_and_answer(answering, port_of(script.listening), 1, 0));
+    world_await(&answering->world, RELEASE, 1);
+    end_script(&script);
+    assert_non_null(strstr(script.request, longer));
+    end_answering(answering);
+    secrets_expect_none(&counter);
+}
+
     (void)state;
     script script;
     start_script(&script, good_answer);
@@ -336,3 +373,4 @@ int main(void)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
+        cmocka_unit_test(test_no_block_that_was_outgrown_has_an_authorization_in_it),

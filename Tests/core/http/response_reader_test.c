@@ -1,6 +1,7 @@
 #include "check.h"
 
 #include "http/response_reader.h"
+#include "secrets.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -186,6 +187,30 @@ static void test_heads_have_a_bound(void **state)
     free(text);
 }
 
+/* Head and body grow over several blocks behind a secret. */
+static void test_no_block_that_was_outgrown_has_a_secret_in_it(void **state)
+{
+    (void)state;
+    enum {
+        GROWTH = 2000
+    };
+    static const char start[] = "HTTP/1.1 200 OK\r\nX: " SECRET, middle[] = "\r\n\r\n" SECRET;
+    char text[sizeof start + sizeof middle + 2 * GROWTH];
+    int length = snprintf(text, sizeof text, "%s%0*d%s%0*d", start, GROWTH, 0, middle, GROWTH, 0);
+    counting_allocator counter;
+    secrets_watch(&counter);
+    weft__problem problem;
+    weft__response_reader reader;
+    weft__response_reader_init(&reader, false, (uint64_t)2 * GROWTH);
+    for (int at = 0; at < length; at += 100) {
+        size_t count = length - at < 100 ? (size_t)(length - at) : 100;
+        assert_int_equal(weft__response_reader_take(&reader, (uint8_t *)text + at, count, &problem), WEFT_OK);
+    }
+    assert_int_equal(weft__buffer_length(&reader.body), strlen(SECRET) + GROWTH);
+    weft__response_reader_clear(&reader);
+    secrets_expect_none(&counter);
+}
+
 static void test_each_allocation_may_fail(void **state)
 {
     (void)state;
@@ -212,6 +237,7 @@ int main(void)
         cmocka_unit_test(test_what_breaks_a_rule_is_refused),
         cmocka_unit_test(test_a_body_over_its_bound_is_refused_when_that_is_known),
         cmocka_unit_test(test_heads_have_a_bound),
+        cmocka_unit_test(test_no_block_that_was_outgrown_has_a_secret_in_it),
         cmocka_unit_test(test_each_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
