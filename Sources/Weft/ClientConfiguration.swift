@@ -65,13 +65,15 @@ extension ClientConfiguration {
 
     /// Adds cookies to ``cookies``, such as those of an answer. One of the same name, domain and path takes the
     /// place of the old one, whose age it keeps; one that has ended only takes the old one away (RFC 6265 §5.3).
+    /// With that age ``Cookie/maxAge`` becomes ``Cookie/expires``, since it does not count from there.
     public mutating func addCookies(_ cookies: [Cookie]) {
         for var cookie in cookies {
+            let isOver = cookie.isExpired()
             let old = self.cookies.firstIndex {
                 $0.name == cookie.name && $0.domain == cookie.domain && $0.path == cookie.path
             }
-            if let old { cookie.createdTime = self.cookies.remove(at: old).createdTime ?? cookie.createdTime }
-            if !cookie.isExpired() { self.cookies.insert(cookie, at: old ?? self.cookies.endIndex) }
+            if let old, let age = self.cookies.remove(at: old).createdTime { cookie.take(age: age) }
+            if !isOver { self.cookies.insert(cookie, at: old ?? self.cookies.endIndex) }
         }
     }
 

@@ -56,6 +56,15 @@ public struct Cookie: Sendable, Hashable, CustomStringConvertible {
         return createdTime.map { $0.advanced(by: maxAge.components.seconds) <= moment } ?? false
     }
 
+    /// Becomes as old as the cookie whose place it takes, and ends no other time for that.
+    mutating func take(age: HTTPDate) {
+        if let maxAge {
+            expires = (createdTime ?? .now).advanced(by: maxAge.components.seconds)
+            self.maxAge = nil
+        }
+        createdTime = age
+    }
+
     /// Checks the cookie against the grammar for servers (RFC 6265 §4.1.1): the name is a token, the value has
     /// no control characters, spaces, quotes (but a pair around it), commas, semicolons, backslashes or
     /// non-ASCII, and domain and path have no control characters or semicolons.

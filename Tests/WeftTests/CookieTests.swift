@@ -307,6 +307,20 @@ struct CookieTests {
         #expect(try configuration.cookieHeader(for: "ws://h/") == "a=1; a=2; c=3")
     }
 
+    @Test("addCookies: a cookie that is set anew keeps its age, and lives as long as it says from now on")
+    func renewedCookies() throws {
+        let (now, then) = (HTTPDate.now, HTTPDate(secondsSince1970: HTTPDate.now.secondsSince1970 - 100))
+        var configuration = ClientConfiguration()
+        configuration.addCookies([try #require(Cookie(setCookie: "id=1; Max-Age=1000", at: then))])
+        configuration.addCookies([try #require(Cookie(setCookie: "id=2; Max-Age=50", at: now))])
+        let renewed = try #require(configuration.cookies.first)
+        #expect(renewed.value == "2" && renewed.createdTime == then && renewed.isPersistent)
+        #expect(!renewed.isExpired(at: HTTPDate(secondsSince1970: now.secondsSince1970 + 49)))
+        #expect(renewed.isExpired(at: HTTPDate(secondsSince1970: now.secondsSince1970 + 50)))
+        configuration.addCookies([try #require(Cookie(setCookie: "id=3; Max-Age=0", at: now))])
+        #expect(configuration.cookies.isEmpty)
+    }
+
     @Test("cookies: a tab in what a server has set goes back to it")
     func tabGoesBack() throws {
         let cookie = try #require(Cookie(setCookie: "id=a\tb", from: "ws://h/"))
