@@ -61,7 +61,8 @@ static bool wait_for_next(weft_client *client, weft_status status, const char *d
     uint32_t wait_ms;
     if (weft__loop_is_closing(client->loop) || !weft_retry_is_worthwhile(status, answer ? answer->status : 0))
         return false;
-    if (!weft__retry_next(&client->retry, weft__retry_after_ms(answer), &wait_ms)) return false;
+    uint64_t least_ms = answer ? weft__retry_after_ms(answer) : client->retry_after_ms;
+    if (!weft__retry_next(&client->retry, least_ms, &wait_ms)) return false;
     drop_transport(client);
     client->state = WEFT__CLIENT_WAITING;
     weft__loop_start_timer(client->loop, &client->timer, wait_ms);
@@ -162,6 +163,7 @@ static void begin_attempt(weft_client *client)
     weft__buffer_reset(&client->input);
     client->length_parsed = 0;
     client->interim_answers = 0;
+    client->retry_after_ms = 0;
     if (client->handshake_timeout_ms)
         weft__loop_start_timer(client->loop, &client->timer, client->handshake_timeout_ms);
     if (client->on_authorize) {

@@ -53,6 +53,7 @@ struct weft_client {
     weft__buffer request;            /* with the key in it */
     weft__buffer authorized_request; /* the same with this attempt's authorization, where one is asked for */
     weft__retry retry;
+    uint32_t retry_after_ms; /* the shortest wait behind an attempt that was declined */
     weft__dialer *dialer;
     weft__stream *stream;
     weft__revocation_check *revocation_check; /* of the server's certificates; NULL: none under way */

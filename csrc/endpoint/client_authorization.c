@@ -14,6 +14,7 @@ typedef struct weft__authorization {
     weft_client *client; /* held */
     uint32_t attempt;
     weft_status status;
+    uint32_t retry_after_ms; /* with a failure */
     size_t length;
     char text[]; /* the field's value, or the sentence that says why there is none; closed by a NUL */
 } weft__authorization;
@@ -50,6 +51,7 @@ static void take(weft_client *client, const weft__authorization *answer)
         if (status == WEFT_OK) status = weft__client_dial(client);
         if (status != WEFT_OK) weft__client_fail(client, status, weft_status_text(status));
     } else {
+        client->retry_after_ms = answer->retry_after_ms;
         weft__client_fail(client, status, answer->text);
     }
 }
@@ -64,7 +66,8 @@ static void open_answer_mail(weft_loop *loop, weft__mail *mail)
     weft__free(answer);
 }
 
-static weft_status send_answer(weft_client *client, uint32_t attempt, weft_status status, weft_string text)
+static weft_status send_answer(weft_client *client, uint32_t attempt, weft_status status, weft_string text,
+                               uint32_t retry_after_ms)
 {
     weft__authorization *answer = weft__alloc(sizeof *answer + text.length + 1);
     if (!answer) return WEFT_ENOMEM;
@@ -72,6 +75,7 @@ static weft_status send_answer(weft_client *client, uint32_t attempt, weft_statu
                                     .client = client,
                                     .attempt = attempt,
                                     .status = status,
+                                    .retry_after_ms = retry_after_ms,
                                     .length = text.length};
     memcpy(answer->text, text.bytes, text.length);
     answer->text[text.length] = '\0';
@@ -92,11 +96,13 @@ void weft__client_ask_authorization(weft_client *client)
 weft_status weft_client_authorize(weft_client *client, uint32_t attempt, weft_string authorization)
 {
     if (!is_value(authorization)) return WEFT_EINVAL;
-    return send_answer(client, attempt, WEFT_OK, authorization);
+    return send_answer(client, attempt, WEFT_OK, authorization, 0);
 }
 
-weft_status weft_client_decline(weft_client *client, uint32_t attempt, weft_status status, const char *detail)
+weft_status weft_client_decline(weft_client *client, uint32_t attempt, weft_status status, const char *detail,
+                                uint32_t retry_after_ms)
 {
     if (status >= WEFT_OK) return WEFT_EINVAL;
-    return send_answer(client, attempt, status, weft__string(detail ? detail : weft_status_text(status)));
+    weft_string text = weft__string(detail ? detail : weft_status_text(status));
+    return send_answer(client, attempt, status, text, retry_after_ms);
 }

@@ -62,12 +62,13 @@ bool weft_retry_is_worthwhile(weft_status failure, uint16_t http_status)
 uint64_t weft__retry_after_ms(const weft__head *answer)
 {
     const weft_field *field = answer ? weft__fields_find(&answer->fields, "Retry-After") : NULL;
-    if (!field || field->value.length > 9) return 0; /* a date, or a number that is no waiting time */
+    if (!field) return 0;
     uint64_t seconds = 0;
     for (size_t i = 0; i < field->value.length; i++) {
         char byte = field->value.bytes[i];
-        if (!weft__byte_is_digit(byte)) return 0;
+        if (!weft__byte_is_digit(byte)) return 0; /* a date */
         seconds = seconds * 10 + (uint64_t)(byte - '0');
+        if (seconds > UINT32_MAX) seconds = UINT32_MAX;
     }
     return seconds * 1000;
 }

@@ -19,7 +19,8 @@ typedef struct weft__retry {
 /** Takes the settings; NULL: one attempt. WEFT_EINVAL with `*problem`, static, naming the setting. */
 weft_status weft__retry_init(weft__retry *retry, const weft_retry_config *given, const char **problem);
 
-/** The Retry-After field in milliseconds; 0 where there is none in seconds (RFC 9110 section 10.2.3). */
+/** The Retry-After field in milliseconds; 0 where there is none in seconds, and at most 2^32 - 1 s (RFC 9110
+ * section 10.2.3). */
 uint64_t weft__retry_after_ms(const weft__head *answer);
 
 /**

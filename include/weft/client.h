@@ -142,10 +142,11 @@ WEFT_API weft_status weft_client_authorize(weft_client *client, uint32_t attempt
 /**
  * Answers on_authorize with a failure: the attempt ends as if with `status` (an error; WEFT_EINVAL for
  * another) and `detail` (copied; NULL: the status's sentence) of its own, so that another one may follow,
- * see weft_retry_is_worthwhile(). The rest as above.
+ * see weft_retry_is_worthwhile(). That one waits for `retry_after_ms` at least, up to max_wait_interval_ms of
+ * the retry configuration: what a token server's Retry-After says, or 0. The rest as above.
  */
 WEFT_API weft_status weft_client_decline(weft_client *client, uint32_t attempt, weft_status status,
-                                         const char *detail);
+                                         const char *detail, uint32_t retry_after_ms);
 
 /**
  * Whether another attempt may overcome a failure, as weft_retry_config has it. `http_status` is that of the

@@ -27,6 +27,16 @@ public protocol ClientAuthentication: Sendable {
     ///   belong there. With ``ClientConfiguration/retry`` another attempt follows where the error is or has below it
     ///   a ``WebSocketError`` after which a connection would be tried again, as ``RetryConfiguration`` has it.
     func authorization() async throws -> String
+
+    /// Is told that the server has answered 401 to a value of ``authorization()``, so that one that is kept can be
+    /// dropped, as the grants of OAuth 2.0 do with their token: the next attempt to connect gets another. Returns at
+    /// once, for the connecting task waits. The default does nothing.
+    func discard(_ authorization: String)
+}
+
+extension ClientAuthentication {
+    /// Does nothing.
+    public func discard(_ authorization: String) {}
 }
 
 /// The error for a value that no authentication of ours takes.

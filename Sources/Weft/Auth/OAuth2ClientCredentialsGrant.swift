@@ -52,6 +52,9 @@ public struct OAuth2ClientCredentialsGrant: ClientAuthentication, CustomStringCo
     ///   cancelled that waits; the others wait on.
     public func authorization() async throws -> String { try await store.authorization() }
 
+    /// Drops the token, if it is still that one: the next one who asks gets another.
+    public func discard(_ authorization: String) { store.discard(authorization) }
+
     /// The name of the type alone.
     public var description: String { "OAuth2ClientCredentialsGrant" }
     /// The same.

@@ -118,8 +118,7 @@ extension TokenProblem {
             cause += " (\(text))"
         }
         var bare = HTTPResponse(status: .init(code: status))
-        bare.headerFields[.retryAfter] =
-            response.headerFields[.retryAfter].flatMap { UInt32($0) }?.description
+        bare.headerFields[.retryAfter] = response.retryAfter?.description
         self.response = bare
     }
 

@@ -59,6 +59,13 @@ final class TokenStore: Sendable {
         return try await flight!.landing()
     }
 
+    /// Takes the token for stale, if it is still that one.
+    func discard(_ authorization: String) {
+        state.withLock { state in
+            if state.token?.authorization == authorization { state.token = nil }
+        }
+    }
+
     private func fly(_ flight: Flight) async {
         let start = times.now()  // the life of a token has begun when its answer comes
         var refreshToken = state.withLock { $0.refreshToken }

@@ -18,9 +18,10 @@ final class Dial: @unchecked Sendable {
 
     private struct State {
         var client: CoreHandle?
-        /// The attempt that the authentication is asked for, and why it gave none.
+        /// The attempt that the authentication is asked for, what it gave, and why it gave none.
         var asked: UInt32 = 0
         var asking: Task<Void, Never>?
+        var authorization: String?
         var refusal: WebSocketError?
         var continuation: CheckedContinuation<Dialled, any Error>?
         var isCancelled = false
@@ -44,18 +45,31 @@ final class Dial: @unchecked Sendable {
     ) async throws -> Dialled {
         let dial = Dial(sink, configuration)
         sink.dial = dial
-        return try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                dial.state.withLock { $0.continuation = continuation }
-                do throws(WebSocketError) {
-                    try dial.start(url, configuration, eventLoop, pings)
-                } catch {
-                    dial.finish(.failure(error))
+        do {
+            return try await withTaskCancellationHandler {
+                try await withCheckedThrowingContinuation { continuation in
+                    dial.state.withLock { $0.continuation = continuation }
+                    do throws(WebSocketError) {
+                        try dial.start(url, configuration, eventLoop, pings)
+                    } catch {
+                        dial.finish(.failure(error))
+                    }
                 }
+            } onCancel: {
+                dial.cancel()
             }
-        } onCancel: {
-            dial.cancel()
+        } catch {
+            dial.discardAuthorization(after: error)
+            throw error
         }
+    }
+
+    /// What the server does not take is not to be kept.
+    private func discardAuthorization(after error: any Error) {
+        guard let auth, let error = error as? WebSocketError, error.code == .invalidHandshake,
+            error.httpResponse?.status == .unauthorized
+        else { return }
+        if let given = state.withLock({ $0.authorization }) { auth.discard(given) }
     }
 
     private func start(
@@ -123,12 +137,20 @@ final class Dial: @unchecked Sendable {
         state.withLock { $0.asked = inquiry.attempt }
         let asking = Task { [self] in
             do {
-                try inquiry.answer(try await auth.authorization())
+                let authorization = try await auth.authorization()
+                keep(authorization, for: inquiry)
+                try inquiry.answer(authorization)
             } catch {
                 decline(inquiry, WebSocketError(authorizationFailed: error))
             }
         }
         state.withLock { $0.asking = asking }
+    }
+
+    private func keep(_ authorization: String, for inquiry: Inquiry) {
+        state.withLock { state in
+            if state.asked == inquiry.attempt { state.authorization = authorization }
+        }
     }
 
     private func decline(_ inquiry: Inquiry, _ refusal: WebSocketError) {

@@ -25,7 +25,8 @@ final class Inquiry: Sendable {
     /// Ends the attempt; another one may follow where the error lets it.
     func decline(_ error: WebSocketError) {
         let status = error.mayPass ? WEFT_ELOST : WEFT_ECALLBACK
-        if weft_client_decline(client.pointer, attempt, status, error.message) != WEFT_OK {
+        let wait = error.retryAfter.coreMilliseconds
+        if weft_client_decline(client.pointer, attempt, status, error.message, wait) != WEFT_OK {
             weft_client_cancel(client.pointer)  // which needs no memory
         }
     }

@@ -47,6 +47,12 @@ extension WebSocketError {
         return weft_retry_is_worthwhile(coreStatus, UInt16(httpResponse?.status.code ?? 0))
     }
 
+    /// The shortest wait for that attempt, as the answer says that let it come to this.
+    var retryAfter: Duration {
+        if code == .auth { return (underlying as? WebSocketError)?.retryAfter ?? .zero }
+        return .seconds(httpResponse?.retryAfter ?? 0)
+    }
+
     /// The core's status where it is one that the core tries again.
     private var coreStatus: weft_status {
         switch code {

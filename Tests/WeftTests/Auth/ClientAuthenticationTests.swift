@@ -6,6 +6,7 @@ import Weft
 /// Answers as told, and counts.
 private final class Authenticator: ClientAuthentication {
     let count = Mutex(0)
+    let discarded = Mutex<[String]>([])
     private let answer: @Sendable (Int) async throws -> String
 
     /// The closure gets the number of the question, from 1.
@@ -18,6 +19,8 @@ private final class Authenticator: ClientAuthentication {
         }
         return try await answer(number)
     }
+
+    func discard(_ authorization: String) { discarded.withLock { $0.append(authorization) } }
 }
 
 @Suite("ClientAuthentication", .timeLimit(.minutes(2)))
@@ -264,6 +267,40 @@ struct ClientAuthenticationTests {
                 #expect(error.code == .invalidHandshake && error.httpResponse?.status == .unauthorized)
             }
             #expect(auth.count.withLock { $0 } == 2)
+        }
+    }
+
+    @Test("auth: discard is told what the server answered with 401, first of all, and nothing else")
+    func discardedValues() async throws {
+        let attach: (Listener) throws -> Void = { listener in
+            try listener.attach(at: "/ws") { request -> Upgrade in
+                switch request.head.headerFields[.authorization] {
+                case "Bearer 1": throw UpgradeError(status: .serviceUnavailable)
+                case "Bearer 2": throw AuthenticationError("who?")
+                case "Bearer 3": throw AuthorizationError("not you")
+                default: return Upgrade(Echo())
+                }
+            }
+        }
+        try await withListener(attach: attach) { listener in
+            let auth = Authenticator { number in
+                if number == 4 {
+                    let answer = HTTPResponse(status: .unauthorized)
+                    throw WebSocketError(.auth, "no token", httpResponse: answer)
+                }
+                return "Bearer \(number)"
+            }
+            var patient = configuration(auth)
+            patient.retry = RetryConfiguration(interval: .milliseconds(1), maxWaitInterval: .milliseconds(1))
+            for _ in 0..<3 {
+                _ = try await failure(WebSocketError.self) { [patient] in
+                    _ = try await Client(listener.url(), configuration: patient)
+                }
+                #expect(auth.discarded.withLock { $0 } == ["Bearer 2"])
+            }
+            let client = try await Client(listener.url(), configuration: patient)
+            try await client.close()
+            #expect(auth.discarded.withLock { $0 } == ["Bearer 2"])
         }
     }
 

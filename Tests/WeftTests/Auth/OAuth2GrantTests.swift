@@ -265,6 +265,64 @@ struct OAuth2GrantTests {
         }
     }
 
+    @Test("auth: a token server's Retry-After is the shortest wait, up to maxWaitInterval")
+    func retryAfter() async throws {
+        for (field, wait) in [("7", "7.0 seconds"), ("9999999999", "1000.0 seconds")] {
+            let answer: TokenServer.Answer = { _ in
+                var response = json("", status: .tooManyRequests)
+                response.headers[.retryAfter] = field
+                return response
+            }
+            try await TokenServer.run(answer: answer) { server in
+                var configuration = ClientConfiguration()
+                let log = LogChannel()
+                configuration.logger = log.logger
+                configuration.auth = try clientCredentials(server)
+                configuration.retry = RetryConfiguration(
+                    interval: .milliseconds(1), maxWaitInterval: .seconds(1000))
+                let connecting = Task { [configuration] in
+                    try await Client("ws://host.invalid/", configuration: configuration)
+                }
+                #expect(try await log.lines.next().contains("follows in \(wait): \(server.url): "))
+                connecting.cancel()
+                _ = await connecting.result
+            }
+        }
+    }
+
+    @Test("auth: a token that the server answers with 401 is not used again, nor is its refresh token lost")
+    func refusedTokens() async throws {
+        let answer: TokenServer.Answer = { number in
+            granted("token-\(number)", #","refresh_token":"refresh-\#(number)""#)
+        }
+        let attach: (Listener) throws -> Void = { listener in
+            try listener.attach(at: "/ws") { request -> Upgrade in
+                switch request.head.headerFields[.authorization] {
+                case "Bearer token-1": throw AuthenticationError("revoked")
+                case "Bearer token-2": throw AuthorizationError("not allowed")
+                default: return Upgrade(Echo())
+                }
+            }
+        }
+        try await TokenServer.run(answer: answer) { server in
+            try await withListener(attach: attach) { listener in
+                var configuration = ClientConfiguration()
+                configuration.auth = try OAuth2RefreshTokenGrant(
+                    refreshURL: server.url, refreshToken: "refresh-0")
+                for (status, count) in [(401, 1), (403, 2), (403, 2)] {
+                    let error = try await failure(WebSocketError.self) { [configuration] in
+                        _ = try await Client(listener.url(), configuration: configuration)
+                    }
+                    #expect(error.httpResponse?.status.code == status && server.count == count)
+                }
+                for number in 0...1 {
+                    let body = try await server.asked.next().body
+                    #expect(body == "grant_type=refresh_token&refresh_token=refresh-\(number)")
+                }
+            }
+        }
+    }
+
     @Test("timeout: a token server that is silent or away is told as such, below auth")
     func unreachable() async throws {
         let gate = Gate()

@@ -118,9 +118,13 @@ struct TokenAnswerTests {
         var kept = try #require(
             #expect(throws: TokenProblem.self) { _ = try TokenAnswer(response, [], hiding: []) })
         #expect(kept.response?.headerFields == [.retryAfter: "7"])
-        response.headerFields[.retryAfter] = "secret"
-        kept = try #require(
-            #expect(throws: TokenProblem.self) { _ = try TokenAnswer(response, [], hiding: []) })
-        #expect(kept.response?.headerFields == [:])
+        for (said, told) in [
+            ("secret", [:]), ("+7", [:]), ("", [:]), ("99999999999", [.retryAfter: "4294967295"]),
+        ] as [(String, HTTPFields)] {
+            response.headerFields[.retryAfter] = said
+            kept = try #require(
+                #expect(throws: TokenProblem.self) { _ = try TokenAnswer(response, [], hiding: []) })
+            #expect(kept.response?.headerFields == told)
+        }
     }
 }

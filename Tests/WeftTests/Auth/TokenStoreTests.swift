@@ -47,6 +47,17 @@ struct TokenStoreTests {
         for number in 1...3 { #expect(try await store.authorization() == "Bearer \(number)") }
     }
 
+    @Test("discard drops a token that is still kept, and no newer one")
+    func discard() async throws {
+        let store = TokenStore(try times()) { [counter] _ in answer(counter.next(), life: nil) }
+        store.discard("Bearer 1")
+        #expect(try await store.authorization() == "Bearer 1")
+        for _ in 1...2 {
+            store.discard("Bearer 1")
+            #expect(try await store.authorization() == "Bearer 2")
+        }
+    }
+
     @Test("A token's life begins with its request, however long the answer takes")
     func slowAnswer() async throws {
         let store = TokenStore(try times()) { [clock, counter] _ in

@@ -7,6 +7,7 @@ enum {
     ASKED = 'A',
     RETRIED = 'R',
     MOST = 4,
+    DECLINED_WAIT_MS = 3, /* more than the first two back-offs, 1 ms and 2 ms */
 };
 
 /* What the user answers to the question of each attempt. */
@@ -14,11 +15,12 @@ typedef struct answering {
     world world;               /* first: the context of its callbacks */
     const char *answers[MOST]; /* NULL: none, the test answers */
     weft_status statuses[MOST];
-    int asked;
     const weft_field *fields;
     size_t field_count;
+    int asked;
     weft_status reasons[MOST];
     char details[MOST][128];
+    uint32_t waits_ms[MOST];
     int retried;
 } answering;
 
@@ -26,8 +28,8 @@ static void on_retry(void *context, uint32_t attempt, weft_status status, const 
                      uint32_t wait_ms)
 {
     answering *answering = context;
-    (void)wait_ms;
     assert_int_equal(attempt, answering->retried + 1);
+    answering->waits_ms[answering->retried] = wait_ms;
     answering->reasons[answering->retried] = status;
     snprintf(answering->details[answering->retried++], sizeof answering->details[0], "%s", detail);
     world_happened(&answering->world, (happening)RETRIED, NULL, NULL);
@@ -35,7 +37,7 @@ static void on_retry(void *context, uint32_t attempt, weft_status status, const 
 
 static weft_status answer(weft_client *client, uint32_t attempt, const char *text, weft_status status)
 {
-    if (status != WEFT_OK) return weft_client_decline(client, attempt, status, text);
+    if (status != WEFT_OK) return weft_client_decline(client, attempt, status, text, DECLINED_WAIT_MS);
     return weft_client_authorize(client, attempt, (weft_string){text, strlen(text)});
 }
 
@@ -76,10 +78,10 @@ static weft_client *dial_and_answer(answering *answering, uint16_t port, uint32_
     if (retries) config.retry = &retry;
     config.on_retry = on_retry;
     config.on_authorize = on_authorize;
-    if (timeout_ms) config.handshake_timeout_ms = timeout_ms;
-    weft_client *client;
     config.fields = answering->fields;
     config.field_count = answering->field_count;
+    if (timeout_ms) config.handshake_timeout_ms = timeout_ms;
+    weft_client *client;
     assert_int_equal(weft_client_connect(&client, &config, detail, sizeof detail), WEFT_OK);
     return client;
 }
@@ -133,8 +135,6 @@ static void test_no_memory_is_given_back_with_an_authorization_in_it(void **stat
     secrets_expect_none(&counter);
 }
 
-static void test_an_answer_may_come_later_from_any_thread(void **state)
-{
 /* The first request is short, the second one needs another block; so does a field behind another. */
 static void test_no_block_that_was_outgrown_has_an_authorization_in_it(void **state)
 {
@@ -168,6 +168,8 @@ static void test_no_block_that_was_outgrown_has_an_authorization_in_it(void **st
     secrets_expect_none(&counter);
 }
 
+static void test_an_answer_may_come_later_from_any_thread(void **state)
+{
     (void)state;
     script script;
     start_script(&script, good_answer);
@@ -198,8 +200,8 @@ static void test_what_cannot_be_a_field_leaves_the_question(void **state)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_int_equal(answer(client, 1, wrong[i], WEFT_OK), WEFT_EINVAL);
     assert_int_equal(weft_client_authorize(client, 1, (weft_string){"a\0b", 3}), WEFT_EINVAL);
-    assert_int_equal(weft_client_decline(client, 1, WEFT_OK, "no error"), WEFT_EINVAL);
-    assert_int_equal(weft_client_decline(client, 1, WEFT_ECALLBACK, NULL), WEFT_OK);
+    assert_int_equal(weft_client_decline(client, 1, WEFT_OK, "no error", 0), WEFT_EINVAL);
+    assert_int_equal(weft_client_decline(client, 1, WEFT_ECALLBACK, NULL, 0), WEFT_OK);
     weft_client_release(client);
     expect_failure(&answering->world, WEFT_ECALLBACK, "Afr");
     assert_string_equal(answering->world.detail, weft_status_text(WEFT_ECALLBACK));
@@ -222,6 +224,22 @@ static void test_a_declined_attempt_is_one_that_failed(void **state)
     assert_string_equal(answering->world.detail, "the vault knows us not");
     assert_false(peer_is_readable(silent, 0));
     close(silent);
+    end_answering(answering);
+}
+
+static void test_who_declines_says_the_shortest_wait_for_the_next_attempt_alone(void **state)
+{
+    (void)state;
+    answering *answering = new_answering();
+    answering->answers[0] = "the vault is busy";
+    answering->statuses[0] = WEFT_ELOST;
+    answering->answers[1] = "Bearer a";
+    answering->answers[2] = "the vault knows us not";
+    answering->statuses[2] = WEFT_ECALLBACK;
+    weft_client_release(dial_and_answer(answering, 1, 3, 0)); /* where nobody listens */
+    expect_failure(&answering->world, WEFT_ECALLBACK, "ARARAfr");
+    assert_int_equal(answering->waits_ms[0], DECLINED_WAIT_MS);
+    assert_in_range(answering->waits_ms[1], 0, DECLINED_WAIT_MS - 1);
     end_answering(answering);
 }
 
@@ -361,9 +379,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_attempt_has_its_own_authorization),
         cmocka_unit_test(test_no_memory_is_given_back_with_an_authorization_in_it),
+        cmocka_unit_test(test_no_block_that_was_outgrown_has_an_authorization_in_it),
         cmocka_unit_test(test_an_answer_may_come_later_from_any_thread),
         cmocka_unit_test(test_what_cannot_be_a_field_leaves_the_question),
         cmocka_unit_test(test_a_declined_attempt_is_one_that_failed),
+        cmocka_unit_test(test_who_declines_says_the_shortest_wait_for_the_next_attempt_alone),
         cmocka_unit_test(test_the_question_has_the_time_of_the_attempt),
         cmocka_unit_test(test_the_question_and_the_connection_share_their_time),
         cmocka_unit_test(test_an_attempt_that_is_asked_for_can_be_cancelled),
@@ -373,4 +393,3 @@ int main(void)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
-        cmocka_unit_test(test_no_block_that_was_outgrown_has_an_authorization_in_it),

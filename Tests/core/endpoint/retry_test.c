@@ -115,9 +115,19 @@ static void test_the_servers_wish_is_the_shortest_wait(void **state)
 static void test_retry_after_is_read_in_seconds_alone(void **state)
 {
     (void)state;
-    const char *values[] = {"7", "0", "120", "", "-1", "1.5", "Fri, 31 Dec 1999 23:59:59 GMT", "9999999999"};
-    const uint64_t waits[] = {7000, 0, 120000, 0, 0, 0, 0, 0};
-    for (int i = 0; i < 8; i++) {
+    const char *values[] = {"7",
+                            "0",
+                            "120",
+                            "",
+                            "-1",
+                            "1.5",
+                            "Fri, 31 Dec 1999 23:59:59 GMT",
+                            "9999999999",
+                            "00000000007",
+                            "99999999999999999999999",
+                            "9999999999x"};
+    const uint64_t waits[] = {7000, 0, 120000, 0, 0, 0, 0, 4294967295000, 7000, 4294967295000, 0};
+    for (int i = 0; i < 11; i++) {
         weft_field field = {{"Retry-After", 11}, {values[i], strlen(values[i])}};
         weft__head head = {.status = 503, .fields = {&field, 1, 1}};
         assert_int_equal(weft__retry_after_ms(&head), waits[i]);

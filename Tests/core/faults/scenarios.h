@@ -37,7 +37,8 @@ static inline void authorize(void *context, weft_client *client, uint32_t attemp
 {
     (void)context;
     if (weft_client_authorize(client, attempt, weft__string("Bearer token")) == WEFT_OK) return;
-    if (weft_client_decline(client, attempt, WEFT_ENOMEM, "no memory") != WEFT_OK) weft_client_cancel(client);
+    if (weft_client_decline(client, attempt, WEFT_ENOMEM, "no memory", 0) != WEFT_OK)
+        weft_client_cancel(client);
 }
 
 static inline void write_url(char *out, size_t size, const scene *scene)
