@@ -72,7 +72,7 @@ struct TokenEndpoint: Sendable {
         request = try configuration.request(to: url, basic: client.basic, names)
         place = String(url.prefix { $0 != "?" })
         let given = [client.secret, client.basic, configuration.customPayload].compactMap { $0 }
-        secrets = given + optionalParams.values + configuration.customHeaders.map(\.value)
+        secrets = given + optionalParams.values + configuration.secrets
     }
 
     /// Asks once; `hidden` are those values of the grant that are never to be repeated. Throws ``TokenRefusal``, or
@@ -150,6 +150,13 @@ struct TokenEndpoint: Sendable {
 }
 
 extension OAuth2ClientConfiguration {
+    /// The values of the fields, also without a scheme in front of them, and those of the payload's parameters.
+    fileprivate var secrets: [String] {
+        let fields = customHeaders.map(\.value)
+        let credentials = fields.compactMap { $0.split(separator: " ", maxSplits: 1).dropFirst().first }
+        return fields + credentials.map(String.init) + QueryItems.parse(customPayload).map(\.value)
+    }
+
     /// The request without its body.
     fileprivate func request(
         to url: String, basic: String?, _ names: (url: String, configuration: String)

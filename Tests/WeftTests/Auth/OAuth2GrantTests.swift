@@ -376,7 +376,10 @@ struct OAuth2GrantTests {
 
     @Test("OAuth2 secrets are in no error, though the server repeats them, and in no description")
     func secretsAreNotTold() async throws {
-        let said = [secret, FormEncoding.encode(secret), "opt-secret", "field-secret", "x=pay-secret"]
+        let said = [
+            secret, FormEncoding.encode(secret), "opt-secret", "field-secret", "key-secret", "x=pay%2Dsecret",
+            "pay-secret",
+        ]
         for text in said {
             let answer: TokenServer.Answer = { _ in
                 json(#"{"error":"\#(text)","error_description":"not \#(text)"}"#, status: .badRequest)
@@ -384,7 +387,8 @@ struct OAuth2GrantTests {
             try await TokenServer.run(answer: answer) { server in
                 var clientConfig = OAuth2ClientConfiguration()
                 clientConfig.customHeaders[.cookie] = "field-secret"
-                clientConfig.customPayload = "x=pay-secret"
+                clientConfig.customHeaders[.proxyAuthorization] = "Basic key-secret"
+                clientConfig.customPayload = "x=pay%2Dsecret"
                 let refresh = OAuth2PasswordGrant.RefreshConfiguration(
                     refreshURL: server.url, optionalParams: ["o": "opt-secret"], clientConfig: clientConfig)
                 let grants: [any ClientAuthentication] = [
