@@ -70,6 +70,16 @@ struct AttachmentTests {
         }
     }
 
+    @Test("attach: names of parameters that Swift takes for one, as two spellings of é, stop no request")
+    func equalNames() async throws {
+        let path = "/{\u{E9}}/{e\u{301}}"
+        let attach: (Listener) throws -> Void = { listener in try listener.attach(Named(path), at: path) }
+        try await withListener(attach: attach) { listener in
+            let answer = try await name(at: "/a/b", of: listener)
+            #expect(answer == "\(path) \u{E9}=a")
+        }
+    }
+
     @Test(
         "attach: an ill-formed path is an error that says why",
         arguments: [

@@ -47,7 +47,8 @@ final class PendingRequest: Sendable {
         var count = 0
         let parameters = UnsafeBufferPointer(
             start: weft_request_path_parameters(pointer, &count), count: count)
-        return Dictionary(uniqueKeysWithValues: parameters.map { (String($0.name), String($0.value)) })
+        // The core tells names apart by their bytes, Swift by their characters: of equal ones the first counts.
+        return Dictionary(parameters.map { (String($0.name), String($0.value)) }) { first, _ in first }
     }
 
     private var head: HTTPRequest {
