@@ -113,9 +113,11 @@ extension Cookie {
     ///
     /// - Parameters:
     ///   - field: The value of the field. Nearly everything is taken; nil comes of a field without a name or
-    ///     `=`, or with a control character.
+    ///     `=`, with a control character, or with a name that begins with `__Secure-` without `Secure`, or with
+    ///     `__Host-` without `Secure` and `Path=/` or with `Domain`, in letters of either case.
     ///   - url: Where the answer came from. The cookie is then nil when its domain is not the host's or has no
-    ///     dot, and gets host and path from there when it names none. Without a URL it keeps what it names.
+    ///     dot, or when it is ``secure`` and the URL neither `wss` nor `https`, and gets host and path from there
+    ///     when it names none. Without a URL it keeps what it names.
     ///   - time: When the cookie came.
     public init?(setCookie field: String, from url: String? = nil, at time: HTTPDate = .now) {
         guard field.utf8.allSatisfy({ ($0 >= 0x20 && $0 != 0x7F) || $0 == 0x09 }) else { return nil }
@@ -126,6 +128,7 @@ extension Cookie {
             if let attribute = Self.pair(part) { take(attribute.name.lowercased(), attribute.value ?? "") }
         }
         hostOnly = domain == nil
+        guard keepsPrefix else { return nil }
         guard let url else { return }
         guard let origin = CookieOrigin(url), isFrom(origin) else { return nil }
         if hostOnly { domain = origin.host }
@@ -146,9 +149,17 @@ extension Cookie {
         }
     }
 
+    /// What the successor of RFC 6265 (draft-ietf-httpbis-rfc6265bis, §4.1.3) lets servers promise by a name.
+    private var keepsPrefix: Bool {
+        let name = name.lowercased().utf8
+        if name.starts(with: "__host-".utf8) { return secure && hostOnly && path == "/" }
+        return !name.starts(with: "__secure-".utf8) || secure
+    }
+
     /// RFC 6265 §5.3: nobody sets cookies for other hosts. A domain without a dot would be a whole top-level
-    /// domain.
+    /// domain. What is for TLS alone does not come from whoever is on the way without it.
     private func isFrom(_ origin: CookieOrigin) -> Bool {
+        if secure && !origin.isSecure { return false }
         guard let domain else { return true }
         return origin.host == domain || (domain.contains(".") && origin.isBelow(domain))
     }
@@ -237,7 +248,7 @@ struct CookieOrigin {
 
     init?(_ url: String) {
         guard let scheme = url.firstRange(of: "://") else { return nil }
-        isSecure = url[..<scheme.lowerBound].lowercased() == "wss"
+        isSecure = ["wss", "https"].contains(url[..<scheme.lowerBound].lowercased())
         let rest = url[scheme.upperBound...]
         let authority = rest.prefix { !"/?#".contains($0) }
         let target = rest[authority.endIndex...].prefix { !"?#".contains($0) }

@@ -148,6 +148,30 @@ struct CookieTests {
         #expect(Cookie(setCookie: "a=b", from: "no URL") == nil)
     }
 
+    @Test("Cookie: Secure, __Secure- and __Host- hold against whoever has no TLS or is next door")
+    func prefixes() {
+        let (host, secure) = ("__Host-id=1; Secure; Path=/", "__Secure-id=1; Secure; Domain=example.org")
+        for field in [host, secure, "id=1; Secure"] {
+            #expect(Cookie(setCookie: field) != nil)
+            for scheme in ["wss", "https"] {
+                #expect(Cookie(setCookie: field, from: "\(scheme)://chat.example.org/a/b") != nil)
+            }
+            for scheme in ["ws", "http"] {
+                #expect(Cookie(setCookie: field, from: "\(scheme)://chat.example.org/a/b") == nil)
+            }
+        }
+        let pretenders = [
+            "\(host); Domain=example.org", "\(host); Path=/a", "__Host-id=1; Secure", "__host-id=1; Path=/",
+            "__Secure-id=1", "__SECURE-id=1; Domain=example.org",
+            "__Host-\u{301}=1",
+        ]
+        for field in pretenders {
+            #expect(Cookie(setCookie: field) == nil, "\(field)")
+            #expect(Cookie(setCookie: field, from: "wss://chat.example.org/") == nil, "\(field)")
+        }
+        #expect(Cookie(setCookie: "__Hostile=1", from: "ws://chat.example.org/") != nil)
+    }
+
     @Test("Cookie: nothing that a server sends can stop the program")
     func adversarial() {
         let pieces = [
