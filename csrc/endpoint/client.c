@@ -100,11 +100,13 @@ static void on_loop_closing(weft__loop_member *member)
 
 /* -- an attempt -------------------------------------------------------------------------------- */
 
-/* From where it is: a copy would have its secrets too. */
+/* From where it is: a copy would have its secrets too. Of a peer that has gone the stream tells, once it has
+ * read what that one said last. */
 static weft_status write_out(weft_client *client, const weft__buffer *request)
 {
     const weft__span span = {weft__buffer_front(request), weft__buffer_length(request)};
-    return weft__stream_write(client->stream, &span, 1);
+    weft_status status = weft__stream_write(client->stream, &span, 1);
+    return status == WEFT_ELOST ? WEFT_OK : status;
 }
 
 weft_status weft__client_send_request(weft_client *client)

@@ -146,7 +146,8 @@ static void send_request(weft_exchange *exchange)
     exchange->state = WEFT__EXCHANGE_AWAITING;
     weft_status status = weft__stream_write(exchange->stream, &span, 1);
     weft__buffer_wipe(&exchange->request);
-    if (status != WEFT_OK) fail_plainly(exchange, status);
+    /* Of a peer that has gone the stream tells, once it has read what that one said last. */
+    if (status != WEFT_OK && status != WEFT_ELOST) fail_plainly(exchange, status);
 }
 
 static void on_verdict(void *owner, weft_status status, const char *detail)
