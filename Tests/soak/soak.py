@@ -189,6 +189,10 @@ def server_commands(certificates):
     }
 
 
+def loop_count(command):
+    return int(command[command.index("--threads") + 1]) if "--threads" in command else 1
+
+
 class Soak:
     def __init__(self, minutes, seed, directory, stack):
         self.random = random.Random(seed)
@@ -198,7 +202,6 @@ class Soak:
         self.servers = {}
         for name, command in server_commands(self.certificates).items():
             self.servers[name] = server = Server(command, "/ws")
-            server.loops = 2 if "--threads" in command else 1
             stack.callback(server.process.kill)
         ports = [str(server.port) for server in self.servers.values()]
         relay = subprocess.Popen(
@@ -214,9 +217,11 @@ class Soak:
             self.loads.append(Load(name, command))
             stack.callback(self.loads[-1].process.kill)
         # A load says that its connections have ended, a server does not: that one is looked at before the first.
-        self.processes = [Process(f"server {name}", server.process.pid) for name, server in self.servers.items()]
-        for process in self.processes:
-            process.note_descriptors(spare=self.servers[process.name.removeprefix("server ")].loops)
+        self.processes = []
+        for name, server in self.servers.items():
+            process = Process(f"server {name}", server.process.pid)
+            process.note_descriptors(spare=loop_count(server.process.args))
+            self.processes.append(process)
         self.processes += [Process(f"load {load.name}", load.process.pid) for load in self.loads]
         self.others = []
         self.waited = 0

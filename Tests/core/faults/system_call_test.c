@@ -181,12 +181,75 @@ static void test_nobody_spins_without_descriptors(void **state)
     }
 }
 
+/* A server that takes one connection, hears nothing of it, and leaves with this answer. */
+static void answer_and_leave(int listening)
+{
+    int peer = accept(listening, NULL, NULL);
+    assert_true(peer >= 0);
+    peer_say(peer, "HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nwhy");
+    close(peer);
+    close(listening);
+}
+
+static void fail_first_write(int error)
+{
+    injection_now.once = true;
+    injection_now.from = 1;
+    injection_now.error = error;
+    injection_now.counts[WRITE] = injection_now.injected = 0;
+    injection_now.call = WRITE;
+}
+
+/* Of those that wait for an answer: `ask` sends a request to the port, and `happening` is told of its end. */
+static void expect_last_words(void (*ask)(world *world, uint16_t port), happening happening)
+{
+    static const int errors[] = {EPIPE, ECONNRESET};
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        world world;
+        world_init_client(&world);
+        int listening = open_listening(AF_INET, 0);
+        fail_first_write(errors[i]);
+        ask(&world, port_of(listening));
+        answer_and_leave(listening);
+        world_await(&world, happening, 1);
+        injection_now.call = NO_CALL;
+        assert_int_equal(injection_now.injected, 1);
+        assert_int_equal(world.answer_status, 403);
+        assert_string_equal(world.body, "why");
+        total++;
+        world_clear(&world);
+    }
+}
+
+static void ask_for_upgrade(world *world, uint16_t port)
+{
+    weft_client_release(dial(world, "127.0.0.1", port, "", 0));
+}
+
+static void ask_for_page(world *world, uint16_t port)
+{
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/", (unsigned)port);
+    weft_exchange_config config = asking(world, url);
+    weft_exchange_release(start_exchange(&config));
+}
+
+static void test_what_a_server_said_before_it_went_is_heard(void **state)
+{
+    (void)state;
+    expect_last_words(ask_for_upgrade, RELEASE);
+    expect_last_words(ask_for_page, ANSWER);
+}
+
 int main(void)
 {
     is_spared = true;
-    const struct CMUnitTest starving[] = {cmocka_unit_test(test_nobody_spins_without_descriptors)};
+    const struct CMUnitTest others[] = {
+        cmocka_unit_test(test_nobody_spins_without_descriptors),
+        cmocka_unit_test(test_what_a_server_said_before_it_went_is_heard),
+    };
     int failed = run_with_each(test_each_call_may_fail);
-    failed += cmocka_run_group_tests(starving, NULL, NULL);
+    failed += cmocka_run_group_tests(others, NULL, NULL);
     print_message("# %zu faults injected: failed system calls in %d scenarios\n", total, SCENARIOS);
     return failed;
 }

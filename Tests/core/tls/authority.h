@@ -226,6 +226,17 @@ static inline weft_tls *open_server(const papers *all)
     return open_settings(&config, true);
 }
 
+/* Settings of a side that shows a certificate and looks at the other's. */
+static inline weft_tls_config mutual_settings(const papers *all, const weft_tls_identity *identity)
+{
+    weft_tls_config config;
+    weft_tls_config_init(&config);
+    config.identities = identity;
+    config.identity_count = 1;
+    config.trust_file = all->root_file;
+    return config;
+}
+
 static inline weft_tls *open_client(const papers *all)
 {
     weft_tls_config config;

@@ -116,24 +116,16 @@ static void test_names_are_compared_as_they_should(void **state)
 
 static weft_tls *open_verifying_server(weft_tls_verification verification)
 {
-    weft_tls_config config;
-    weft_tls_config_init(&config);
     weft_tls_identity identity = identity_of(all.chain_file, all.server_key_file);
-    config.identities = &identity;
-    config.identity_count = 1;
+    weft_tls_config config = mutual_settings(&all, &identity);
     config.verification = verification;
-    config.trust_file = all.root_file;
     return open_settings(&config, true);
 }
 
 static weft_tls *open_client_with(const char *certificate_file, const char *key_file)
 {
-    weft_tls_config config;
-    weft_tls_config_init(&config);
     weft_tls_identity identity = identity_of(certificate_file, key_file);
-    config.identities = &identity;
-    config.identity_count = 1;
-    config.trust_file = all.root_file;
+    weft_tls_config config = mutual_settings(&all, &identity);
     return open_settings(&config, false);
 }
 

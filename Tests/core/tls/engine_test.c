@@ -196,12 +196,8 @@ static void test_a_session_is_offered_to_its_server_alone(void **state)
 
 static weft_tls *open_mutual(bool is_server, uint32_t version, const char *file, const char *key_file)
 {
-    weft_tls_config config;
-    weft_tls_config_init(&config);
     weft_tls_identity identity = identity_of(file, key_file);
-    config.identities = &identity;
-    config.identity_count = 1;
-    config.trust_file = all.root_file;
+    weft_tls_config config = mutual_settings(&all, &identity);
     config.verification = WEFT_TLS_VERIFY_REQUIRED;
     config.versions = version;
     return open_settings(&config, is_server);
