@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 enum {
-    WAIT_NS = 500 * 1000 * 1000
+    WAIT_MS = 2000
 }; /* for a loop that is inside a callback which does not return */
 
 static uv_once_t once = UV_ONCE_INIT;
@@ -34,7 +34,7 @@ static bool all_are_halted(void)
 
 static void halt_all(void)
 {
-    uint64_t deadline = uv_hrtime() + WAIT_NS;
+    uint64_t deadline = uv_hrtime() + WAIT_MS * UINT64_C(1000000);
     uv_mutex_lock(&mutex);
     atomic_store_explicit(&has_begun, true, memory_order_release);
     for (weft__link *link = loops.next; link != &loops; link = link->next)

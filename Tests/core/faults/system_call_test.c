@@ -2,6 +2,7 @@
 
 #include "faults/scenarios.h"
 #include "faults/system_calls.h"
+#include "net/loop.h"
 
 #include <dirent.h>
 #include <netdb.h>
@@ -200,7 +201,26 @@ static void fail_first_write(int error)
     injection_now.call = WRITE;
 }
 
-/* Of those that wait for an answer: `ask` sends a request to the port, and `happening` is told of its end. */
+/* At the end of a turn, behind what else is done there. */
+typedef struct wait_for_answer {
+    weft__turn_end_hook hook;
+    sem_t is_answered;
+} wait_for_answer;
+
+static void await_answer(weft__turn_end_hook *hook)
+{
+    wait_for_answer *wait = WEFT__CONTAINER(hook, wait_for_answer, hook);
+    sem_wait(&wait->is_answered);
+}
+
+static void await_answer_at_end(weft_loop *loop, void *context)
+{
+    wait_for_answer *wait = context;
+    weft__turn_at_end(loop, &wait->hook);
+}
+
+/* `ask` sends a request to the port, and `happening` is told of its end. The turn in which the loop connects
+ * ends when the answer is there. */
 static void expect_last_words(void (*ask)(world *world, uint16_t port), happening happening)
 {
     static const int errors[] = {EPIPE, ECONNRESET};
@@ -208,9 +228,16 @@ static void expect_last_words(void (*ask)(world *world, uint16_t port), happenin
         world world;
         world_init_client(&world);
         int listening = open_listening(AF_INET, 0);
+        wait_for_answer wait = {.hook.run = await_answer};
+        weft__link_init(&wait.hook.link);
+        sem_init(&wait.is_answered, 0, 0);
         fail_first_write(errors[i]);
+        hold_loop(&world);
         ask(&world, port_of(listening));
+        assert_int_equal(weft_loop_post(world.loop, await_answer_at_end, &wait), WEFT_OK);
+        let_loop_go();
         answer_and_leave(listening);
+        sem_post(&wait.is_answered);
         world_await(&world, happening, 1);
         injection_now.call = NO_CALL;
         assert_int_equal(injection_now.injected, 1);
@@ -218,6 +245,7 @@ static void expect_last_words(void (*ask)(world *world, uint16_t port), happenin
         assert_string_equal(world.body, "why");
         total++;
         world_clear(&world);
+        sem_destroy(&wait.is_answered);
     }
 }
 
