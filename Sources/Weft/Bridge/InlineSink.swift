@@ -3,7 +3,6 @@ internal import CWeft
 /// Calls an ``InlineService`` straight from the core's callbacks.
 final class InlineSink: ConnectionSink {
     private let service: any InlineService
-    private var thrown: (any Error)?
 
     init(service: any InlineService, makeCaller: @escaping (ConnectionHandle) -> Caller) {
         self.service = service
