@@ -74,6 +74,8 @@ let package = Package(
         .executableTarget(
             name: "weft-soak", dependencies: ["Weft"], path: "Tests/soak/client", swiftSettings: swiftSettings
         ),
+        .executableTarget(
+            name: "weft-echo-benchmark", dependencies: ["Weft"], path: "Benchmarks/swift-echo"),
         .testTarget(
             name: "WeftTests",
             dependencies: [
