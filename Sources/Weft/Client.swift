@@ -44,8 +44,7 @@ public final class Client: WebSocketClient {
         readTimeout = configuration.readTimeout
         isHeldBack = { inbox.isPaused || pings?.isPaused == true }
         guard let handler, let pings else { return }
-        let run = ServiceRun(service: PingPongOnly(handler: handler), queue: pings, isHeldBack: isHeldBack)
-        Task(executorPreference: eventLoop) { await run.run() }
+        pings.serve(PingPongOnly(handler: handler), by: eventLoop, isHeldBack: isHeldBack)
     }
 
     deinit { caller.handle.abort() }

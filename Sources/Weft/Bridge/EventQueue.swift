@@ -1,33 +1,80 @@
-/// What waits for a service's task.
+/// What waits for a service's task. Two words: what is rare stands in a box of its own, so that messages are cheap to
+/// pass on.
 enum ServiceEvent: Sendable {
-    case open(Caller)
     case text(String)
     case binary([UInt8])
-    case ping([UInt8])
-    case pong([UInt8])
-    case idle
-    case failure(WebSocketError)
-    /// The listener stops; the connection is to be closed within this time.
-    case stop(Duration)
-    case close(CloseCode, String)
-    /// Nothing follows; the connection may never have opened.
-    case end
+    indirect case other(Other)
+
+    enum Other: Sendable {
+        case open(Caller)
+        case ping([UInt8])
+        case pong([UInt8])
+        case idle
+        case failure(WebSocketError)
+        /// The listener stops; the connection is to be closed within this time.
+        case stop(Duration)
+        case close(CloseCode, String)
+        /// Nothing follows; the connection may never have opened.
+        case end
+    }
 
     /// It comes from the peer, or from its silence.
     var isOfPeer: Bool {
         switch self {
-        case .text, .binary, .ping, .pong, .idle: true
-        case .open, .failure, .stop, .close, .end: false
+        case .text, .binary, .other(.ping), .other(.pong), .other(.idle): true
+        case .other: false
         }
     }
+}
 
-    /// What it weighs against the bound of the queue.
-    var weight: Int {
-        switch self {
-        case .text(let text): 64 + text.utf8.count
-        case .binary(let data), .ping(let data), .pong(let data): 64 + data.count
-        default: 64
-        }
+/// Events in the order in which they came.
+///
+/// An array could not be emptied from its front without moving or copying what it holds.
+struct EventRow: ~Copyable, @unchecked Sendable {
+    // Unchecked: the memory is the row's alone, and what is in it is Sendable.
+
+    /// A row that has grown beyond this does not keep its memory.
+    private static let lastingCapacity = 256
+
+    private var events: UnsafeMutableBufferPointer<ServiceEvent> = .init(start: nil, count: 0)
+    private var first = 0
+    private var end = 0
+
+    var isEmpty: Bool { first == end }
+
+    mutating func append(_ event: consuming ServiceEvent) {
+        if end == events.count { grow() }
+        (events.baseAddress! + end).initialize(to: event)
+        end += 1
+    }
+
+    mutating func takeFirst() -> ServiceEvent? {
+        guard first < end else { return nil }
+        defer { first += 1 }
+        return (events.baseAddress! + first).move()
+    }
+
+    /// Makes room in a row that is empty.
+    mutating func reset() {
+        first = 0
+        end = 0
+        guard events.count > Self.lastingCapacity else { return }
+        events.deallocate()
+        events = .init(start: nil, count: 0)
+    }
+
+    private mutating func grow() {
+        let larger = UnsafeMutableBufferPointer<ServiceEvent>.allocate(capacity: max(4, 2 * events.count))
+        _ = larger.moveInitialize(fromContentsOf: events[first..<end])
+        events.deallocate()
+        events = larger
+        end -= first
+        first = 0
+    }
+
+    deinit {
+        events[first..<end].deinitialize()
+        events.deallocate()
     }
 }
 
@@ -35,9 +82,11 @@ enum ServiceEvent: Sendable {
 final class EventQueue: Sendable {
     /// Above this weight the connection is not read until the task has caught up.
     static let bound = 256 * 1024
+    /// What an event weighs beside its bytes.
+    static let eventWeight = 64
 
-    private struct State {
-        var events: [ServiceEvent] = []
+    private struct State: ~Copyable {
+        var events = EventRow()
         var weight = 0
         var isPaused = false
         var dropsRest = false
@@ -45,12 +94,14 @@ final class EventQueue: Sendable {
     }
     private let state = Locked(State())
 
-    /// Adds an event. True when the queue is full: the connection must pause, or the rest be dropped.
-    func append(_ event: ServiceEvent) -> Bool {
+    /// Adds an event that carries so many bytes of the peer's. True when the queue is full: the connection must
+    /// pause, or the rest be dropped.
+    func append(_ event: consuming ServiceEvent, bytes: Int = 0) -> Bool {
+        var event = Optional(event)  // moved into the closure: a copy would count references
         let (waiter, isFull): (UnsafeContinuation<Void, Never>?, Bool) = state.withLock { state in
-            if state.dropsRest && event.isOfPeer { return (nil, false) }
-            state.events.append(event)
-            state.weight += event.weight
+            if state.dropsRest && event!.isOfPeer { return (nil, false) }
+            state.events.append(event.take()!)
+            state.weight += Self.eventWeight + bytes
             let isFull = state.weight > Self.bound
             if isFull { state.isPaused = true }
             defer { state.waiter = nil }
@@ -63,11 +114,12 @@ final class EventQueue: Sendable {
     /// From now on nothing that comes from the peer is added.
     func dropRest() { state.withLock { $0.dropsRest = true } }
 
-    /// Takes all events, if there are any. `batch` comes empty and gives its memory to the queue. True when
+    /// Takes all events, if there are any. `row` comes empty and gives its memory to the queue. True when
     /// the connection may be read again.
-    func take(into batch: inout [ServiceEvent]) -> Bool {
-        state.withLock { state in
-            swap(&batch, &state.events)
+    func take(into row: inout EventRow) -> Bool {
+        row.reset()
+        return state.withLock { state in
+            swap(&row, &state.events)
             state.weight = 0
             defer { state.isPaused = false }
             return state.isPaused

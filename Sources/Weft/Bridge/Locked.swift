@@ -10,12 +10,12 @@
 
     /// A value behind a lock, for runs under ThreadSanitizer: it does not see `Mutex` of Synchronization on
     /// Linux, and takes what that guards for races.
-    final class Locked<Value>: @unchecked Sendable {
+    final class Locked<Value: ~Copyable>: @unchecked Sendable {
         // Unchecked: the value is touched under the lock alone.
         private let mutex: UnsafeMutablePointer<pthread_mutex_t>
         private let value: UnsafeMutablePointer<Value>
 
-        init(_ initial: sending Value) {
+        init(_ initial: consuming sending Value) {
             mutex = .allocate(capacity: 1)
             pthread_mutex_init(mutex, nil)
             value = .allocate(capacity: 1)
@@ -29,7 +29,7 @@
             value.deallocate()
         }
 
-        func withLock<Result, Failure: Error>(
+        func withLock<Result: ~Copyable, Failure: Error>(
             _ body: (inout sending Value) throws(Failure) -> sending Result
         ) throws(Failure) -> sending Result {
             pthread_mutex_lock(mutex)

@@ -10,7 +10,7 @@ final class ReaderSink: ConnectionSink {
         super.init(makeCaller: makeCaller)
     }
 
-    override func opened() { _ = pings?.append(.open(caller)) }
+    override func opened() { _ = pings?.append(.other(.open(caller))) }
 
     override func received(
         _ type: weft_message_type, _ bytes: UnsafeBufferPointer<UInt8>, _ connection: OpaquePointer
@@ -20,19 +20,19 @@ final class ReaderSink: ConnectionSink {
     }
 
     override func receivedPing(_ data: [UInt8], _ connection: OpaquePointer) {
-        append(.ping(data), of: connection)
+        append(.ping(data), data.count, of: connection)
     }
 
     override func receivedPong(_ data: [UInt8], _ connection: OpaquePointer) {
-        append(.pong(data), of: connection)
+        append(.pong(data), data.count, of: connection)
     }
 
-    private func append(_ event: ServiceEvent, of connection: OpaquePointer) {
-        if let pings, pings.append(event) { pause(connection, orDrop: pings.dropRest) }
+    private func append(_ event: ServiceEvent.Other, _ bytes: Int, of connection: OpaquePointer) {
+        if let pings, pings.append(.other(event), bytes: bytes) { pause(connection, orDrop: pings.dropRest) }
     }
 
     override func closed(_ ending: Ending, _ connection: OpaquePointer) { inbox.end() }
-    override func released() { _ = pings?.append(.end) }
+    override func released() { _ = pings?.append(.other(.end)) }
 }
 
 /// Messages that nobody has read yet, and those who wait to read.

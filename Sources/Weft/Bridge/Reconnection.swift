@@ -30,12 +30,9 @@ struct Dialler: Sendable {
         switch audience {
         case .service(let service):
             let sink = TaskSink(makeCaller: makeCaller)
-            let run = ServiceRun(service: service, queue: sink.queue)
+            let queue = sink.queue
             let dialled = try await Dial.open(url, configuration, eventLoop, sink, pings: .sink)
-            Task(executorPreference: eventLoop) {
-                await run.run()
-                reconnection?.ended(dialled.caller)
-            }
+            queue.serve(service, by: eventLoop, atEnd: { reconnection?.ended(dialled.caller) })
             return dialled
         case .inlineService(let service):
             let sink = InlineSink(service: service, makeCaller: makeCaller)

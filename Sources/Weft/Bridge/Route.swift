@@ -98,18 +98,15 @@ final class Route: Sendable {
     }
 
     private func start(_ service: any Service, _ queue: EventQueue, on eventLoop: EventLoop) {
-        var service = service
-        var executor: (any TaskExecutor)? = configuration.dispatch == .eventLoop ? eventLoop : nil
-        if let limit = configuration.slowCallbackWarning, executor != nil {
-            let watch = CallbackWatch(eventLoop, limit: limit)
-            service = WatchedService(service: service, watch: watch)
-            executor = watch
+        let atEnd: @Sendable () -> Void = { [running] in running.ended() }
+        guard configuration.dispatch == .eventLoop else {
+            return queue.serve(service, by: nil, atEnd: atEnd)
         }
-        let run = ServiceRun(service: service, queue: queue)
-        Task(executorPreference: executor) { [running] in
-            await run.run()
-            running.ended()
+        guard let limit = configuration.slowCallbackWarning else {
+            return queue.serve(service, by: eventLoop, atEnd: atEnd)
         }
+        let watch = CallbackWatch(eventLoop, limit: limit)
+        queue.serve(WatchedService(service: service, watch: watch), by: watch, atEnd: atEnd)
     }
 
     private func watched(_ service: any InlineService, on eventLoop: EventLoop) -> any InlineService {

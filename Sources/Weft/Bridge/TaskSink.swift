@@ -4,7 +4,7 @@ internal import CWeft
 final class TaskSink: ConnectionSink {
     let queue = EventQueue()
 
-    private func append(_ event: ServiceEvent) { _ = queue.append(event) }
+    private func append(_ event: ServiceEvent.Other) { _ = queue.append(.other(event)) }
 
     override func opened() { append(.open(caller)) }
 
@@ -13,20 +13,20 @@ final class TaskSink: ConnectionSink {
     ) {
         let event: ServiceEvent =
             type == WEFT_TEXT ? .text(String(validated: bytes)) : .binary([UInt8](bytes))
-        append(event, of: connection)
+        append(event, bytes.count, of: connection)
     }
 
     override func receivedPing(_ data: [UInt8], _ connection: OpaquePointer) {
-        append(.ping(data), of: connection)
+        append(.other(.ping(data)), data.count, of: connection)
     }
 
     override func receivedPong(_ data: [UInt8], _ connection: OpaquePointer) {
-        append(.pong(data), of: connection)
+        append(.other(.pong(data)), data.count, of: connection)
     }
 
     /// What the peer sends is held back while the task lags.
-    private func append(_ event: ServiceEvent, of connection: OpaquePointer) {
-        if queue.append(event) { pause(connection, orDrop: queue.dropRest) }
+    private func append(_ event: consuming ServiceEvent, _ bytes: Int, of connection: OpaquePointer) {
+        if queue.append(event, bytes: bytes) { pause(connection, orDrop: queue.dropRest) }
     }
 
     override func idled() { append(.idle) }
@@ -46,53 +46,86 @@ final class TaskSink: ConnectionSink {
     override func released() { append(.end) }
 }
 
+extension EventQueue {
+    /// Starts the task that calls a service with what is queued.
+    ///
+    /// - Parameters:
+    ///   - isHeldBack: True while something beside the queue holds the peer back.
+    ///   - atEnd: Is called after the last callback.
+    func serve(
+        _ service: some Service, by executor: (any TaskExecutor)?,
+        isHeldBack: @escaping @Sendable () -> Bool = { false }, atEnd: @escaping @Sendable () -> Void = {}
+    ) {
+        let run = ServiceRun(service: service, queue: self, isHeldBack: isHeldBack)
+        Task(executorPreference: executor) {
+            await run.run()
+            atEnd()
+        }
+    }
+}
+
 /// The life of a connection as its service sees it: runs as one task.
-struct ServiceRun {
-    let service: any Service
+private struct ServiceRun<Handler: Service> {
+    let service: Handler
     let queue: EventQueue
-    /// True while something beside the queue holds the peer back.
-    var isHeldBack: @Sendable () -> Bool = { false }
+    let isHeldBack: @Sendable () -> Bool
 
     /// Every suspension costs more than handling a small message does, so there is one only when nothing
     /// waits.
     func run() async {
-        var batch: [ServiceEvent] = []
-        var caller: Caller!
-        var thrown: (any Error)?
+        var events = EventRow()
+        _ = queue.take(into: &events)
+        if events.isEmpty {
+            await withUnsafeContinuation { queue.resumeAtNext($0) }
+            _ = queue.take(into: &events)
+        }
+        guard case .other(.open(let caller)) = events.takeFirst() else { return }
+        var hasThrown = false
+        do {
+            try await service.onOpen(caller)
+        } catch {
+            hasThrown = true
+            await fail(caller, error)
+        }
         while true {
-            let mayReadOn = queue.take(into: &batch)
-            if caller == nil, case .open(let opened) = batch.first { caller = opened }
-            if mayReadOn { caller.handle.resumeReading(unless: isHeldBack) }
-            if batch.isEmpty { await withUnsafeContinuation { queue.resumeAtNext($0) } }
-            for index in batch.indices {
-                var event = ServiceEvent.end
-                swap(&event, &batch[index])  // moved out: copying it would count references
+            while let event = events.takeFirst() {
+                // What was thrown has ended the connection: nothing more of the peer is handled.
+                if hasThrown && event.isOfPeer { continue }
                 do {
                     switch event {
-                    // What was thrown has ended the connection: nothing more of the peer is handled.
-                    case _ where thrown != nil && event.isOfPeer: break
                     case .text(let text): try await service.onTextMessage(caller, text)
                     case .binary(let data): try await service.onBinaryMessage(caller, data)
-                    case .ping(let data): try await service.onPing(caller, data)
-                    case .pong(let data): try await service.onPong(caller, data)
-                    case .idle: try await service.onIdleTimeout(caller)
-                    case .failure(let error) where error.code == .callbackFailed: break  // told below
-                    case .failure(let error):
-                        caller.handle.answerClose()
-                        await service.onError(caller, error)
-                    case .close(let code, let reason): await close(caller, code, reason)
-                    case .stop(let timeout): caller.handle.stop(timeout)
-                    case .open: try await service.onOpen(caller)
-                    case .end: return
+                    case .other(.end): return
+                    case .other(let other): try await handle(other, caller)
                     }
                 } catch {
-                    thrown = error
-                    caller.handle.fail()
-                    await service.onError(caller, error)
+                    hasThrown = true
+                    await fail(caller, error)
                 }
             }
-            batch.removeAll(keepingCapacity: true)
+            if queue.take(into: &events) { caller.handle.resumeReading(unless: isHeldBack) }
+            if events.isEmpty { await withUnsafeContinuation { queue.resumeAtNext($0) } }
         }
+    }
+
+    private func handle(_ event: ServiceEvent.Other, _ caller: Caller) async throws {
+        switch event {
+        case .ping(let data): try await service.onPing(caller, data)
+        case .pong(let data): try await service.onPong(caller, data)
+        case .idle: try await service.onIdleTimeout(caller)
+        case .failure(let error) where error.code == .callbackFailed: break  // told when it was thrown
+        case .failure(let error):
+            caller.handle.answerClose()
+            await service.onError(caller, error)
+        case .close(let code, let reason): await close(caller, code, reason)
+        case .stop(let timeout): caller.handle.stop(timeout)
+        case .open, .end: break  // the first and the last, which `run` sees to
+        }
+    }
+
+    private func fail(_ caller: Caller, _ error: any Error) async {
+        caller.handle.fail()
+        await service.onError(caller, error)
     }
 
     private func close(_ caller: Caller, _ code: CloseCode, _ reason: String) async {
