@@ -88,15 +88,15 @@ extension Caller {
     /// - Throws: ``WebSocketError`` `.connectionClosed`, `.connectionLost`, `.backpressure` (over
     ///   `sendQueueLimit`). While it waits also `.writeTimedOut` after ``ClientConfiguration/writeTimeout``, and
     ///   `CancellationError`: the message stays queued and is sent when the peer reads again.
-    public func writeTextMessage(_ text: String) async throws {
-        try send(text)
-        if handle.isOverHighWater { try await handle.waitUntilWritable(writeTimeout) }
+    @inlinable
+    nonisolated(nonsending) public func writeTextMessage(_ text: String) async throws {
+        if try sendText(text) { try await waitUntilWritable() }
     }
 
     /// The same without waiting, for code that is not asynchronous: many bytes may then be waiting, up to
     /// `sendQueueLimit`.
     public func writeTextMessage(_ text: String) throws {
-        try send(text)
+        _ = try sendText(text)
     }
 
     /// The same for text that is borrowed, such as a message just received.
@@ -105,20 +105,31 @@ extension Caller {
         try text.span.withUnsafeBufferPointer { bytes in try handle.writeText(bytes) }
     }
 
-    private func send(_ text: String) throws {
-        var text = text
-        try text.withUTF8 { bytes in try handle.writeText(bytes) }
+    /// True when the writer should wait. Apart from the wait, so that a write that need not wait costs its caller no
+    /// asynchronous call.
+    @usableFromInline
+    func sendText(_ text: String) throws -> Bool {
+        let isSent: Void? = try text.utf8.withContiguousStorageIfAvailable { bytes in
+            try handle.writeText(bytes)
+        }
+        if isSent == nil { try Array(text.utf8).withUnsafeBufferPointer(handle.writeText) }
+        return handle.isOverHighWater
+    }
+
+    @usableFromInline
+    nonisolated(nonsending) func waitUntilWritable() async throws {
+        try await handle.waitUntilWritable(writeTimeout)
     }
 
     /// Sends a binary message; as ``writeTextMessage(_:)-(String)``.
-    public func writeBinaryMessage(_ data: some Collection<UInt8>) async throws {
-        try send(data)
-        if handle.isOverHighWater { try await handle.waitUntilWritable(writeTimeout) }
+    @inlinable
+    nonisolated(nonsending) public func writeBinaryMessage(_ data: some Collection<UInt8>) async throws {
+        if try sendBinary(data) { try await waitUntilWritable() }
     }
 
     /// The same without waiting, for code that is not asynchronous.
     public func writeBinaryMessage(_ data: some Collection<UInt8>) throws {
-        try send(data)
+        _ = try sendBinary(data)
     }
 
     /// The same for bytes that are borrowed, such as a message just received.
@@ -126,11 +137,18 @@ extension Caller {
         try data.withUnsafeBytes { bytes in try handle.writeBinary(bytes) }
     }
 
-    private func send(_ data: some Collection<UInt8>) throws {
-        let isSent: Void? = try data.withContiguousStorageIfAvailable { bytes in
-            try handle.writeBinary(UnsafeRawBufferPointer(bytes))
-        }
-        if isSent == nil { try [UInt8](data).withUnsafeBytes { bytes in try handle.writeBinary(bytes) } }
+    /// True when the writer should wait.
+    @inlinable
+    func sendBinary(_ data: some Collection<UInt8>) throws -> Bool {
+        let isFull = try data.withContiguousStorageIfAvailable(sendBytes)
+        if let isFull { return isFull }
+        return try [UInt8](data).withUnsafeBufferPointer(sendBytes)
+    }
+
+    @usableFromInline
+    func sendBytes(_ bytes: UnsafeBufferPointer<UInt8>) throws -> Bool {
+        try handle.writeBinary(UnsafeRawBufferPointer(bytes))
+        return handle.isOverHighWater
     }
 
     /// Sends a ping.

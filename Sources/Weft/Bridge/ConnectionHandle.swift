@@ -14,6 +14,7 @@ struct Ending: Sendable {
 final class ConnectionHandle: Sendable {
     private let core: CoreHandle
     let eventLoop: EventLoop
+    private let highWater = ConnectionLimits.highWater  // a static one is made sure of at each use
 
     private struct State {
         var ending: Ending?
@@ -129,7 +130,7 @@ final class ConnectionHandle: Sendable {
     }
 
     /// True when so much waits for the system that a writer should wait too.
-    var isOverHighWater: Bool { bufferedAmount > ConnectionLimits.highWater }
+    var isOverHighWater: Bool { bufferedAmount > highWater }
 
     /// Returns when no more waits for the system than it should.
     func waitUntilWritable(_ timeout: Duration?) async throws {

@@ -1,11 +1,19 @@
 internal import CWeft
 
+extension InlineService {
+    /// The sink of a connection that talks to this service. It knows the service's type, so that a message needs no
+    /// box to be opened.
+    func makeSink(_ makeCaller: @escaping (ConnectionHandle) -> Caller) -> ConnectionSink {
+        InlineSink(service: self, makeCaller: makeCaller)
+    }
+}
+
 /// Calls an ``InlineService`` straight from the core's callbacks.
-final class InlineSink: ConnectionSink {
-    private let service: any InlineService
+private final class InlineSink<Handler: InlineService>: ConnectionSink {
+    private let service: Handler
     private var thrown: (any Error)?
 
-    init(service: any InlineService, makeCaller: @escaping (ConnectionHandle) -> Caller) {
+    init(service: Handler, makeCaller: @escaping (ConnectionHandle) -> Caller) {
         self.service = service
         super.init(makeCaller: makeCaller)
     }
@@ -26,13 +34,16 @@ final class InlineSink: ConnectionSink {
     override func received(
         _ type: weft_message_type, _ bytes: UnsafeBufferPointer<UInt8>, _ connection: OpaquePointer
     ) {
-        call {
-            if type == WEFT_BINARY {
-                try service.onBinaryMessage(caller, bytes.span.bytes)
-            } else if #available(macOS 26, *) {
-                try service.onTextMessage(caller, UTF8Span(unchecked: bytes.span))
-            } else {
-                try service.onTextMessage(caller, String(validated: bytes))
+        // The sink holds its caller until its release, which no callback outlives.
+        Unmanaged.passUnretained(caller!)._withUnsafeGuaranteedRef { caller in
+            call {
+                if type == WEFT_BINARY {
+                    try service.onBinaryMessage(caller, bytes.span.bytes)
+                } else if #available(macOS 26, *) {
+                    try service.onTextMessage(caller, UTF8Span(unchecked: bytes.span))
+                } else {
+                    try service.onTextMessage(caller, String(validated: bytes))
+                }
             }
         }
     }

@@ -35,7 +35,7 @@ struct Dialler: Sendable {
             queue.serve(service, by: eventLoop, atEnd: { reconnection?.ended(dialled.caller) })
             return dialled
         case .inlineService(let service):
-            let sink = InlineSink(service: service, makeCaller: makeCaller)
+            let sink = service.makeSink(makeCaller)
             sink.atEnd = reconnection.map { $0.ended }
             return try await Dial.open(url, configuration, eventLoop, sink, pings: .sink)
         case .nobody:

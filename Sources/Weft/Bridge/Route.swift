@@ -82,7 +82,7 @@ final class Route: Sendable {
         let makeCaller = { [logger] handle in Caller(handle: handle, request: request, logger: logger) }
         switch decision.kind {
         case .inline(let service):
-            let sink = InlineSink(service: watched(service, on: pending.eventLoop), makeCaller: makeCaller)
+            let sink = watched(service, on: pending.eventLoop).makeSink(makeCaller)
             try pending.accept(sink, configuration, subprotocol: subprotocol, headers: decision.headers)
         case .asynchronous(let service):
             let sink = TaskSink(makeCaller: makeCaller)
