@@ -1,4 +1,4 @@
-/// What waits for a service's task. Two words: what is rare stands in a box of its own, so that messages are cheap to
+/// What waits for a service's task. Small: what is rare stands in a box of its own, so that messages are cheap to
 /// pass on.
 enum ServiceEvent: Sendable {
     case text(String)

@@ -74,12 +74,13 @@ private struct ServiceRun<Handler: Service> {
     /// waits.
     func run() async {
         var events = EventRow()
-        _ = queue.take(into: &events)
+        var mayReadOn = queue.take(into: &events)
         if events.isEmpty {
             await withUnsafeContinuation { queue.resumeAtNext($0) }
-            _ = queue.take(into: &events)
+            mayReadOn = queue.take(into: &events)
         }
         guard case .other(.open(let caller)) = events.takeFirst() else { return }
+        if mayReadOn { caller.handle.resumeReading(unless: isHeldBack) }
         var hasThrown = false
         do {
             try await service.onOpen(caller)
