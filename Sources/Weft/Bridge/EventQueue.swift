@@ -79,44 +79,55 @@ struct EventRow: ~Copyable, @unchecked Sendable {
 }
 
 /// Events on their way from the event loop to the one task that takes them.
-final class EventQueue: Sendable {
+///
+/// The task waits by hopping to the queue, which is an executor that keeps the job until there is something to do and
+/// then gives it to the task's own. A continuation would be resumed at the price of one more look for that executor,
+/// under a lock of the task's.
+actor EventQueue: SerialExecutor {
     /// Above this weight the connection is not read until the task has caught up.
-    static let bound = 256 * 1024
+    private static let bound = 256 * 1024
     /// What an event weighs beside its bytes.
-    static let eventWeight = 64
+    private static let eventWeight = 64
 
     private struct State: ~Copyable {
         var events = EventRow()
         var weight = 0
         var isPaused = false
         var dropsRest = false
-        var waiter: UnsafeContinuation<Void, Never>?
+        /// The rest of the task that waits, and where it goes on.
+        var waiting: UnownedJob?
+        var executor: (any TaskExecutor)?
     }
     private let state = Locked(State())
 
     /// Adds an event that carries so many bytes of the peer's. True when the queue is full: the connection must
     /// pause, or the rest be dropped.
-    func append(_ event: consuming ServiceEvent, bytes: Int = 0) -> Bool {
+    nonisolated func append(_ event: consuming ServiceEvent, bytes: Int = 0) -> Bool {
         var event = Optional(event)  // moved into the closure: a copy would count references
-        let (waiter, isFull): (UnsafeContinuation<Void, Never>?, Bool) = state.withLock { state in
-            if state.dropsRest && event!.isOfPeer { return (nil, false) }
+        var waiting: UnownedJob?
+        var executor: (any TaskExecutor)?
+        let isFull = state.withLock { state in
+            if state.dropsRest && event!.isOfPeer { return false }
             state.events.append(event.take()!)
             state.weight += Self.eventWeight + bytes
             let isFull = state.weight > Self.bound
             if isFull { state.isPaused = true }
-            defer { state.waiter = nil }
-            return (state.waiter, isFull)
+            if let job = state.waiting.take() {
+                waiting = job
+                executor = state.executor
+            }
+            return isFull
         }
-        waiter?.resume()
+        if let waiting { executor!.enqueue(ExecutorJob(waiting)) }
         return isFull
     }
 
     /// From now on nothing that comes from the peer is added.
-    func dropRest() { state.withLock { $0.dropsRest = true } }
+    nonisolated func dropRest() { state.withLock { $0.dropsRest = true } }
 
     /// Takes all events, if there are any. `row` comes empty and gives its memory to the queue. True when
     /// the connection may be read again.
-    func take(into row: inout EventRow) -> Bool {
+    nonisolated func take(into row: inout EventRow) -> Bool {
         row.reset()
         return state.withLock { state in
             swap(&row, &state.events)
@@ -127,15 +138,30 @@ final class EventQueue: Sendable {
     }
 
     /// True while the connection waits for the task.
-    var isPaused: Bool { state.withLock { $0.isPaused } }
+    nonisolated var isPaused: Bool { state.withLock { $0.isPaused } }
 
-    /// Resumes at the next event, or at once when there is one.
-    func resumeAtNext(_ continuation: UnsafeContinuation<Void, Never>) {
-        let isWaiting = state.withLock { state in
-            guard state.events.isEmpty else { return false }
-            state.waiter = continuation
-            return true
+    // MARK: Waiting
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { asUnownedSerialExecutor() }
+
+    /// Tells, before the task starts, where it goes on after a wait.
+    nonisolated func goOn(by executor: any TaskExecutor) { state.withLock { $0.executor = executor } }
+
+    private var waits: UInt = 0
+
+    /// Returns at the next event, or at once when there is one. By then it runs on the task's executor, which is as
+    /// good: nobody else comes here.
+    @inline(never)
+    func next() { waits &+= 1 }  // the compiler leaves out a hop behind which nothing happens
+
+    /// Called when the task hops here.
+    nonisolated func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        let executor: (any TaskExecutor)? = state.withLock { state in
+            guard state.events.isEmpty else { return state.executor }
+            state.waiting = job
+            return nil
         }
-        if !isWaiting { continuation.resume() }
+        executor?.enqueue(ExecutorJob(job))
     }
 }

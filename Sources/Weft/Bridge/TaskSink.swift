@@ -52,10 +52,11 @@ extension EventQueue {
     /// - Parameters:
     ///   - isHeldBack: True while something beside the queue holds the peer back.
     ///   - atEnd: Is called after the last callback.
-    func serve(
+    nonisolated func serve(
         _ service: some Service, by executor: (any TaskExecutor)?,
         isHeldBack: @escaping @Sendable () -> Bool = { false }, atEnd: @escaping @Sendable () -> Void = {}
     ) {
+        goOn(by: executor ?? globalConcurrentExecutor)
         let run = ServiceRun(service: service, queue: self, isHeldBack: isHeldBack)
         Task(executorPreference: executor) {
             await run.run()
@@ -76,7 +77,7 @@ private struct ServiceRun<Handler: Service> {
         var events = EventRow()
         var mayReadOn = queue.take(into: &events)
         if events.isEmpty {
-            await withUnsafeContinuation { queue.resumeAtNext($0) }
+            await queue.next()
             mayReadOn = queue.take(into: &events)
         }
         guard case .other(.open(let caller)) = events.takeFirst() else { return }
@@ -105,7 +106,7 @@ private struct ServiceRun<Handler: Service> {
                 }
             }
             if queue.take(into: &events) { caller.handle.resumeReading(unless: isHeldBack) }
-            if events.isEmpty { await withUnsafeContinuation { queue.resumeAtNext($0) } }
+            if events.isEmpty { await queue.next() }
         }
     }
 
