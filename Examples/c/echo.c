@@ -21,6 +21,7 @@ typedef struct options {
     uint32_t timeout_ms; /* of a request */
     unsigned long long max_frame_size;
     unsigned long long max_message_size;
+    uint8_t deflate_level;
     const char *certificate_file; /* with `key_file`: the server speaks TLS */
     const char *key_file;
 } options;
@@ -67,7 +68,7 @@ static void on_closed(void *context)
 static int usage(void)
 {
     fputs("usage: weft-c-echo PORT [--threads N] [--max-frame-size B] [--max-message-size B]\n"
-          "       [--timeout SECONDS] [--tls-cert FILE --tls-key FILE]\n",
+          "       [--timeout SECONDS] [--deflate-level 1..9] [--tls-cert FILE --tls-key FILE]\n",
           stderr);
     return 2;
 }
@@ -92,6 +93,8 @@ static bool parse_option(const char *name, const char *text, options *out)
         out->threads = (unsigned long)value;
     } else if (strcmp(name, "--timeout") == 0 && value <= 86400) {
         out->timeout_ms = (uint32_t)value * 1000;
+    } else if (strcmp(name, "--deflate-level") == 0 && value <= 9) {
+        out->deflate_level = (uint8_t)value;
     } else if (strcmp(name, "--max-frame-size") == 0) {
         out->max_frame_size = value;
     } else if (strcmp(name, "--max-message-size") == 0) {
@@ -143,11 +146,14 @@ int main(int count, char **words)
     weft_connection_config_init(&settings);
     weft_listener_config config;
     weft_listener_config_init(&config);
+    weft_compression compression;
+    weft_compression_init(&compression, WEFT_SERVER);
     options options = {
         .threads = config.threads,
         .timeout_ms = config.timeout_ms,
         .max_frame_size = settings.max_frame_size,
         .max_message_size = settings.max_message_size,
+        .deflate_level = compression.level,
     };
     if (!parse_options(count, words, &options)) return usage();
     settings.max_frame_size = options.max_frame_size;
@@ -163,6 +169,8 @@ int main(int count, char **words)
     config.threads = (uint32_t)options.threads;
     config.timeout_ms = options.timeout_ms;
     config.on_closed = on_closed;
+    compression.level = options.deflate_level;
+    config.compression = &compression;
     bool works = open_tls(&config.tls, &options, detail, sizeof detail) &&
                  weft_listener_open(&listener, &config, detail, sizeof detail) == WEFT_OK;
     if (!works) {

@@ -77,6 +77,9 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "Let compressed messages refer to earlier ones, which takes memory for each connection.")
     var contextTakeover = false
 
+    @Option(help: "Effort of compressing: 1 (fast) to 9 (small).")
+    var compressionLevel: Int = CompressionOptions().level
+
     @Flag(help: "Echo on the event loop instead of in a task for each connection.")
     var inline = false
 
@@ -133,6 +136,7 @@ struct Serve: AsyncParsableCommand {
         configuration.timeout = .seconds(timeout)
         configuration.server = "weft"
         configuration.webSocketCompressionEnabled = !noCompression
+        configuration.compression.level = compressionLevel
         if contextTakeover { configuration.compression.memory = .dedicated }
         configuration.requestLimits.maxEntityBodySize = 1 << 20
         configuration.logger = Logger(label: "weft") { StreamLogHandler.standardError(label: $0) }
