@@ -1,6 +1,7 @@
 /* A TCP echo on libuv alone: what a message costs without WebSocket. One receive buffer, and each read
  * answered with one write, as Weft does it. */
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -110,6 +111,7 @@ int main(int count, char **words)
         fputs("usage: uv-echo PORT\n", stderr);
         return 2;
     }
+    signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
     uv_tcp_t server;
     uv_loop_t *loop = uv_default_loop();
     if (uv_tcp_init(loop, &server) != 0) return 1;
