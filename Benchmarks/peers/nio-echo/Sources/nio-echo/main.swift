@@ -7,6 +7,14 @@ import NIOPosix
 import NIOSSL
 import NIOWebSocket
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 let largestFrame = 16 << 20
 
 /// Answers on the event loop, and flushes once for all messages of one read.
@@ -125,4 +133,5 @@ let server = try await ServerBootstrap(group: group)
     .bind(host: "127.0.0.1", port: options.port)
     .get()
 print("nio-echo: listening on \(tls == nil ? "ws" : "wss")://127.0.0.1:\(server.localAddress?.port ?? 0)/")
+fflush(nil)
 try await server.closeFuture.get()
