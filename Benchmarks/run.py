@@ -57,7 +57,8 @@ def options_of(words):
     mode.add_argument("--instructions", action="store_true", help="instructions for each echo, counted by callgrind")
     mode.add_argument("--report", action="store_true", help="only make the page and the plots anew from the results")
     parser.add_argument("--peers", action="store_true", help="build and measure other libraries' servers too")
-    parser.add_argument("--rounds", type=positive(int), default=7, metavar="N", help="interleaved rounds (7)")
+    parser.add_argument("--rounds", type=positive(int), default=7, metavar="N",
+                        help=f"interleaved rounds (7); {IDLE_ROUNDS} at most for --idle")
     parser.add_argument("--secs", type=positive(float), default=1.5, metavar="S", help="seconds of one run (1.5)")
     parser.add_argument("--rows", type=names(ROWS), metavar="A,B", help="only these loads: " + ", ".join(ROWS))
     parser.add_argument("--servers", type=names(SERVERS), metavar="A,B", help="only these: " + ", ".join(SERVERS))
@@ -70,10 +71,11 @@ def options_of(words):
 def chosen_servers(options, default):
     """Those asked for, or the default, that are built; ours must be."""
     wanted = options.servers or [name for name in default if options.peers or is_own(name)]
-    built = [name for name in wanted if SERVERS[name].is_built()]
+    missing = versions()[1]
+    built = [name for name in wanted if SERVERS[name].is_built() and name.removesuffix("-async") not in missing]
     for name in wanted:
         if name not in built:
-            why = versions()[1].get(name.removesuffix("-async"), "not built; --peers builds it")
+            why = missing.get(name.removesuffix("-async"), "not built; --peers builds it")
             say(f"{SERVERS[name].label} is left out: {why}")
             if is_own(name):
                 sys.exit(1)
@@ -175,10 +177,16 @@ def one_round(number, names_of_servers, rows, options):
             at = (name, rows[row].feature)
             if at not in running:
                 running[at] = Running(*at)
-        for server in running.values():
-            server.port  # waits until it listens
+        for (name, _), server in running.items():
+            try:
+                server.wait()
+            except RuntimeError as failure:
+                if is_own(name):
+                    raise
+                say(failure)
         for row, name in pairs:
-            result = one_run(running[name, rows[row].feature], rows[row], options)
+            server = running[name, rows[row].feature]
+            result = one_run(server, rows[row], options) if server.port else {"failed": "it does not start"}
             if "failed" in result and SERVERS[name].is_ours:
                 raise RuntimeError(f"errors against {name}, {row}: {result['failed']}")
             yield {"row": row, "server": name, "round": number} | result
@@ -228,7 +236,8 @@ def run_idle(options):
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(limit, wanted), most))
     results = []
     servers = chosen_servers(options, IDLE_SERVERS)
-    for number in range(1, IDLE_ROUNDS + 1):
+    rounds = min(options.rounds, IDLE_ROUNDS)
+    for number in range(1, rounds + 1):
         for name in servers:
             for feature in (PLAIN, TLS):
                 if feature not in SERVERS[name].can:
@@ -241,7 +250,7 @@ def run_idle(options):
                     continue
                 results.append({"server": name, "feature": feature, "round": number,
                                 "idle": said["bytes_per_conn_idle"], "echoed": said["bytes_per_conn_after_echo"]})
-        say(f"round {number} of {IDLE_ROUNDS} done")
+        say(f"round {number} of {rounds} done")
     if options.peers and not options.servers:
         keep("idle.jsonl", options, results)
         report.write(PAGE, FOLDER)

@@ -93,25 +93,21 @@ class Running:
         self.errors = open(BUILT / f"{name}-{feature}.log", "w+", encoding="utf-8", errors="replace")
         words = words or SERVERS[name].words(feature)
         self.process = subprocess.Popen(on_core(0, words), stdout=subprocess.PIPE, stderr=self.errors)
-        self.known_port = None
+        self.port = None
 
     @property
     def pid(self):
         return self.process.pid
 
-    @property
-    def port(self):
-        if self.known_port is None:
-            ready, _, _ = select.select([self.process.stdout], [], [], START_SECONDS)
-            line = self.process.stdout.readline().decode(errors="replace") if ready else ""
-            found = re.search(r"://[^ ]*?:(\d+)/", line)
-            if not found:
-                self.errors.seek(0)
-                said = self.errors.read().strip()
-                self.stop()
-                raise RuntimeError(f"{self.name} does not start: {line.strip()} {said}")
-            self.known_port = int(found.group(1))
-        return self.known_port
+    def wait(self):
+        """Until it says where it listens."""
+        ready, _, _ = select.select([self.process.stdout], [], [], START_SECONDS)
+        line = self.process.stdout.readline().decode(errors="replace").strip() if ready else ""
+        found = re.search(r"://[^ ]*?:(\d+)/", line)
+        if not found:
+            self.errors.seek(0)
+            raise RuntimeError(f"{self.name} does not start: {line} {self.errors.read().strip()}")
+        self.port = int(found.group(1))
 
     def stop(self):
         self.process.terminate()
@@ -124,6 +120,11 @@ class Running:
         self.errors.close()
 
     def __enter__(self):
+        try:
+            self.wait()
+        except RuntimeError:
+            self.stop()
+            raise
         return self
 
     def __exit__(self, *_):
