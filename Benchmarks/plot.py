@@ -32,9 +32,11 @@ def text(x, y, words, size=13, anchor="start", weight="normal", fill="#1f2328"):
             f'fill="{fill}">{html.escape(words)}</text>')
 
 
-def svg(title, unit, bars):
+def svg(title, unit, bars, better="shorter"):
     shortest = min((bar.value for bar in bars if bar.kind != "bound"), default=math.inf)
-    end = min(max(bar.high for bar in bars), CUT * shortest) or 1
+    end = max(bar.high for bar in bars)
+    if better == "shorter":
+        end = min(end, CUT * shortest)
     plot_width = WIDTH - LEFT - RIGHT
     bottom = TOP + STEP * len(bars)
 
@@ -47,7 +49,7 @@ def svg(title, unit, bars):
         f'role="img" aria-label="{html.escape(title)}">',
         '<rect width="100%" height="100%" fill="#ffffff"/>',
         text(16, 24, title, 15, weight="600"),
-        text(16, 42, f"{unit}; shorter is better; whiskers: least and most", 12, fill="#59636e"),
+        text(16, 42, f"{unit}; {better} is better; whiskers: least and most", 12, fill="#59636e"),
     ]
     step = tick_step(end)
     for index in range(int(end / step) + 1):

@@ -9,6 +9,7 @@ from rows import LATENCY_RATE, ROWS, TLS_ROWS
 from servers import ANCHOR, BOUND, SERVERS
 
 KEPT_UP = 0.97  # of the rate that the open loop asks for
+PLOTTED_BYTES = 16 * 1024  # of the kernels
 FEW = 3         # with fewer runs that were not discarded, all are used and it is said
 
 NOTES = {
@@ -182,6 +183,29 @@ def label(name):
     return SERVERS[name].label if name in SERVERS else name
 
 
+def kernels_table(results):
+    sizes = sorted({each["bytes"] for each in results})
+    rates = {}
+    for each in results:
+        rates.setdefault((each["kernel"], each["by"]), {}).setdefault(each["bytes"], []).append(each["rate"])
+    lines = [[f"{kernel}: {by}", *(number(statistics.median(by_size[size])) for size in sizes)]
+             for (kernel, by), by_size in rates.items()]
+    return markdown(["GB/s", *(f"{size} B" if size < 1024 else f"{size // 1024} KiB" for size in sizes)], lines)
+
+
+def kernel_bars(results):
+    rates = {}
+    for each in results:
+        if each["bytes"] == PLOTTED_BYTES:
+            rates.setdefault((each["kernel"], each["by"]), []).append(each["rate"])
+    bars = []
+    for (kernel, by), values in rates.items():
+        middle, low, high = spread(values)
+        kind = "ours" if by == "Weft" else "anchor" if by == "simdutf" else "bound"
+        bars.append(plot.Bar(f"{kernel}: {by}", kind, middle, low, high, number(middle)))
+    return bars
+
+
 def machine(about):
     libraries = ", ".join(f"{name} {version}" for name, version in about["libraries"].items() if version)
     lines = [
@@ -211,9 +235,9 @@ def read(path):
     return about, results
 
 
-def image(folder, name, title, unit, bars):
+def image(folder, name, title, unit, bars, better="shorter"):
     """Draws the plot; the line of the page that shows it."""
-    (folder / f"{name}.svg").write_text(plot.svg(title, unit, bars), encoding="utf-8")
+    (folder / f"{name}.svg").write_text(plot.svg(title, unit, bars, better), encoding="utf-8")
     said = ", ".join(f"{bar.label} {bar.shown}" for bar in bars)
     return f"![{title}, {unit}: {said}]({folder.name}/{name}.svg)"
 
@@ -245,7 +269,15 @@ def instructions_part(about, results, folder):
     return {"instructions": "\n\n".join([when, *plots, instructions_table(results)])}
 
 
-PARTS = {"results.jsonl": load_part, "idle.jsonl": idle_part, "instructions.jsonl": instructions_part}
+def kernels_part(about, results, folder):
+    when = f"Measured on {about['date']} at commit `{about['commit']}`."
+    title = f"Masking and UTF-8, {PLOTTED_BYTES // 1024} KiB"
+    return {"kernels": "\n\n".join([when, image(folder, "kernels", title, "GB/s", kernel_bars(results), "longer"),
+                                    kernels_table(results)])}
+
+
+PARTS = {"results.jsonl": load_part, "idle.jsonl": idle_part, "instructions.jsonl": instructions_part,
+         "kernels.jsonl": kernels_part}
 
 
 def write(page, folder):

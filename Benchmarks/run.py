@@ -14,7 +14,7 @@ import sys
 import report
 from instructions import DEPTHS, per_message
 from rows import ROWS, TLS_ROWS, measures
-from servers import BUILT, PLAIN, SERVERS, TLS, Running, on_core, versions
+from servers import BUILT, PEERS, PLAIN, SERVERS, TLS, Running, on_core, versions
 
 LOADER = str(BUILT / "wsload")
 PAGE = pathlib.Path("docs/performance.md")
@@ -55,6 +55,7 @@ def options_of(words):
     mode.add_argument("--tls", action="store_true", help="our servers over TLS and over plain TCP, side by side")
     mode.add_argument("--idle", action="store_true", help=f"memory for each of {IDLE_CONNECTIONS:,} idle connections")
     mode.add_argument("--instructions", action="store_true", help="instructions for each echo, counted by callgrind")
+    mode.add_argument("--kernels", action="store_true", help="masking and UTF-8, beside memcpy and simdutf")
     mode.add_argument("--report", action="store_true", help="only make the page and the plots anew from the results")
     parser.add_argument("--peers", action="store_true", help="build and measure other libraries' servers too")
     parser.add_argument("--rounds", type=positive(int), default=7, metavar="N",
@@ -243,8 +244,11 @@ def run_idle(options):
                 if feature not in SERVERS[name].can:
                     continue
                 words = ["--idle", str(IDLE_CONNECTIONS), "--src", "4", *(["--tls"] if feature == TLS else [])]
-                with Running(name, feature) as server:
-                    said = generate(server, *words)
+                try:
+                    with Running(name, feature) as server:
+                        said = generate(server, *words)
+                except RuntimeError as failure:
+                    said = {"failed": failure}
                 if "failed" in said:
                     say(f"{name} failed: {said['failed']}")
                     continue
@@ -271,6 +275,22 @@ def run_instructions(options):
     print(report.instructions_table(results))
 
 
+def run_kernels(options):
+    program, library = BUILT / "kernel-rates", PEERS / "libsimdutf.so"
+    words = [str(program), *([str(library)] if options.peers and library.exists() else [])]
+    results = []
+    for number in range(1, options.rounds + 1):
+        run = subprocess.run(on_core(0, words), capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            raise RuntimeError(f"{program} failed: {run.stderr.strip()}")
+        results += [{"round": number} | json.loads(line) for line in run.stdout.splitlines()]
+        say(f"round {number} of {options.rounds} done")
+    if options.peers:
+        keep("kernels.jsonl", options, results)
+        report.write(PAGE, FOLDER)
+    print(report.kernels_table(results))
+
+
 def main():
     options = options_of(sys.argv[1:])
     if options.check:
@@ -284,6 +304,8 @@ def main():
             run_idle(options)
         elif options.instructions:
             run_instructions(options)
+        elif options.kernels:
+            run_kernels(options)
         else:
             run_load(options)
     except RuntimeError as failure:
