@@ -5,7 +5,8 @@ import html
 import math
 
 COLOURS = {"ours": "#1f6feb", "anchor": "#424a53", "peer": "#afb8c1", "bound": "#ffffff"}
-WIDTH, LEFT, RIGHT = 760, 170, 90
+WIDTH, RIGHT = 760, 90
+LEFT_LEAST, CHARACTER = 170, 7.6  # what a label needs, in bold
 TOP, STEP, BAR, BOTTOM = 52, 26, 16, 34
 CUT = 12  # bars longer than so many times the shortest (but for the bound) are cut off: so the others can be read
 TICKS = 6
@@ -37,11 +38,12 @@ def svg(title, unit, bars, better="shorter"):
     end = max(bar.high for bar in bars)
     if better == "shorter":
         end = min(end, CUT * shortest)
-    plot_width = WIDTH - LEFT - RIGHT
+    left = max(LEFT_LEAST, 16 + CHARACTER * max(len(bar.label) for bar in bars))
+    plot_width = WIDTH - left - RIGHT
     bottom = TOP + STEP * len(bars)
 
     def x(value):
-        return LEFT + plot_width * min(value, end) / end
+        return left + plot_width * min(value, end) / end
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{bottom + BOTTOM}" '
@@ -61,8 +63,8 @@ def svg(title, unit, bars, better="shorter"):
         centre = top + BAR / 2
         right = x(bar.value)
         edge = ' stroke="#59636e" stroke-dasharray="3 2"' if bar.kind == "bound" else ""
-        parts.append(text(LEFT - 8, centre + 4.5, bar.label, 13, "end", "600" if bar.kind == "ours" else "normal"))
-        parts.append(f'<rect x="{LEFT}" y="{top}" width="{right - LEFT:.1f}" height="{BAR}" '
+        parts.append(text(left - 8, centre + 4.5, bar.label, 13, "end", "600" if bar.kind == "ours" else "normal"))
+        parts.append(f'<rect x="{left:.1f}" y="{top}" width="{right - left:.1f}" height="{BAR}" '
                      f'fill="{COLOURS[bar.kind]}"{edge}/>')
         is_cut = bar.value > end
         if is_cut:  # two slanted lines: the bar goes on
@@ -75,5 +77,5 @@ def svg(title, unit, bars, better="shorter"):
                          f'stroke="#bc4c00" stroke-width="1.5" fill="none"/>')
         after = right if is_cut else max(right, x(bar.high))
         parts.append(text(after + 8, centre + 4.5, bar.shown, 13))
-    parts.append(f'<line x1="{LEFT}" y1="{TOP}" x2="{LEFT}" y2="{bottom}" stroke="#1f2328"/>')
+    parts.append(f'<line x1="{left:.1f}" y1="{TOP}" x2="{left:.1f}" y2="{bottom}" stroke="#1f2328"/>')
     return "\n".join(parts + ["</svg>"]) + "\n"
