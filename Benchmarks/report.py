@@ -48,6 +48,33 @@ class Figures:
         return spread(ratios) if ratios else None
 
 
+def label(name):
+    return SERVERS[name].label if name in SERVERS else name
+
+
+def kernels_table(results):
+    sizes = sorted({each["bytes"] for each in results})
+    rates = {}
+    for each in results:
+        rates.setdefault((each["kernel"], each["by"]), {}).setdefault(each["bytes"], []).append(each["rate"])
+    lines = [[f"{kernel}: {by}", *(number(statistics.median(by_size[size])) for size in sizes)]
+             for (kernel, by), by_size in rates.items()]
+    return markdown(["GB/s", *(f"{size} B" if size < 1024 else f"{size // 1024} KiB" for size in sizes)], lines)
+
+
+def kernel_bars(results):
+    rates = {}
+    for each in results:
+        if each["bytes"] == PLOTTED_BYTES:
+            rates.setdefault((each["kernel"], each["by"]), []).append(each["rate"])
+    bars = []
+    for (kernel, by), values in rates.items():
+        middle, low, high = spread(values)
+        kind = "ours" if by == "Weft" else "anchor" if by == "simdutf" else "bound"
+        bars.append(plot.Bar(f"{kernel}: {by}", kind, middle, low, high, number(middle)))
+    return bars
+
+
 def spread(values):
     return statistics.median(values), min(values), max(values)
 
@@ -107,21 +134,28 @@ def bars_of(row_name, results):
         if each.is_there:
             server = SERVERS[name]
             kind = "ours" if server.is_ours else "bound" if server.is_bound else "anchor" if name == ANCHOR else "peer"
-            bars.append(plot.Bar(server.label, kind, each.median, each.low, each.high, number(each.median)))
+            shown = number(each.median) + (" †" if each.is_noisy else "")
+            bars.append(plot.Bar(server.label, kind, each.median, each.low, each.high, shown))
     return sorted(bars, key=lambda bar: bar.value)
 
 
 def overview(results):
     """One line for each load: how many times cheaper than uWebSockets."""
     shown = [name for name in SERVERS if name != ANCHOR and any(each["server"] == name for each in results)]
-    lines = []
+    lines, is_noisy = [], False
     for row_name, row in ROWS.items():
         figures = figures_of(row_name, results)
-        if figures:
-            anchor = figures.get(ANCHOR)
-            ratios = [figures[name].against(anchor) if name in figures else None for name in shown]
-            lines.append([f"[{row.title}](#{row_name})", *("–" if each is None else f"{each[0]:.2f}" for each in ratios)])
-    return markdown(["load", *(SERVERS[name].label for name in shown)], lines)
+        if not figures:
+            continue
+        cells = []
+        for name in shown:
+            ratio = figures[name].against(figures.get(ANCHOR)) if name in figures else None
+            mark = " †" if ratio and (figures[name].is_noisy or figures[ANCHOR].is_noisy) else ""
+            is_noisy |= bool(mark)
+            cells.append(f"{ratio[0]:.2f}{mark}" if ratio else "–")
+        lines.append([f"[{row.title}](#{row_name})", *cells])
+    table = markdown(["load", *map(label, shown)], lines)
+    return f"{table}\n\n{NOTES['†']}" if is_noisy else table
 
 
 def tls_table(results):
@@ -144,7 +178,7 @@ def idle_table(results):
         return f"{statistics.median(values):,.0f}" if values else "–"
 
     present = [name for name in SERVERS if any(each["server"] == name for each in results)]
-    lines = [[SERVERS[name].label, *(bytes_of(name, feature, field)
+    lines = [[label(name), *(bytes_of(name, feature, field)
                                      for feature in ("plain", "tls") for field in ("idle", "echoed"))]
              for name in present]
     return markdown(["bytes for each connection", "idle", "after an echo", "TLS, idle", "TLS, after an echo"], lines)
@@ -164,7 +198,7 @@ def idle_bars(results, feature):
 def instructions_table(results):
     depths = sorted({each["depth"] for each in results})
     counts = {(each["server"], each["depth"]): each["instructions"] for each in results}
-    lines = [[SERVERS[name].label, *(f"{counts[name, depth]:,.0f}" if (name, depth) in counts else "–" for depth in depths)]
+    lines = [[label(name), *(f"{counts[name, depth]:,.0f}" if (name, depth) in counts else "–" for depth in depths)]
              for name in SERVERS if any(each["server"] == name for each in results)]
     return markdown(["instructions for each echo", *(f"{depth} under way" for depth in depths)], lines)
 
@@ -177,33 +211,6 @@ def instruction_bars(results, depth):
             kind = "ours" if server.is_ours else "anchor" if each["server"] == ANCHOR else "peer"
             bars.append(plot.Bar(server.label, kind, count, count, count, f"{count:,.0f}"))
     return sorted(bars, key=lambda bar: bar.value)
-
-
-def label(name):
-    return SERVERS[name].label if name in SERVERS else name
-
-
-def kernels_table(results):
-    sizes = sorted({each["bytes"] for each in results})
-    rates = {}
-    for each in results:
-        rates.setdefault((each["kernel"], each["by"]), {}).setdefault(each["bytes"], []).append(each["rate"])
-    lines = [[f"{kernel}: {by}", *(number(statistics.median(by_size[size])) for size in sizes)]
-             for (kernel, by), by_size in rates.items()]
-    return markdown(["GB/s", *(f"{size} B" if size < 1024 else f"{size // 1024} KiB" for size in sizes)], lines)
-
-
-def kernel_bars(results):
-    rates = {}
-    for each in results:
-        if each["bytes"] == PLOTTED_BYTES:
-            rates.setdefault((each["kernel"], each["by"]), []).append(each["rate"])
-    bars = []
-    for (kernel, by), values in rates.items():
-        middle, low, high = spread(values)
-        kind = "ours" if by == "Weft" else "anchor" if by == "simdutf" else "bound"
-        bars.append(plot.Bar(f"{kernel}: {by}", kind, middle, low, high, number(middle)))
-    return bars
 
 
 def machine(about):

@@ -60,7 +60,7 @@ def options_of(words):
     parser.add_argument("--peers", action="store_true", help="build and measure other libraries' servers too")
     parser.add_argument("--rounds", type=positive(int), default=7, metavar="N",
                         help=f"interleaved rounds (7); {IDLE_ROUNDS} at most for --idle")
-    parser.add_argument("--secs", type=positive(float), default=1.5, metavar="S", help="seconds of one run (1.5)")
+    parser.add_argument("--secs", type=positive(float), default=1.2, metavar="S", help="seconds of one run (1.2)")
     parser.add_argument("--rows", type=names(ROWS), metavar="A,B", help="only these loads: " + ", ".join(ROWS))
     parser.add_argument("--servers", type=names(SERVERS), metavar="A,B", help="only these: " + ", ".join(SERVERS))
     parser.add_argument("--other-most", type=positive(float), default=20, metavar="PERCENT",
