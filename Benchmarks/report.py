@@ -14,6 +14,7 @@ FEW = 3         # with fewer runs that were not discarded, all are used and it i
 
 NOTES = {
     "†": "† On a machine that was busy with something else: no figure to quote.",
+    "§": "§ Failed in some rounds, which are not counted.",
     "‡": "‡ Does not check that text is UTF-8.",
 }
 
@@ -119,8 +120,8 @@ def row_table(row_name, row, results):
         elif not each.keeps_up:
             lines.append([shown, "falls behind", "–", f"{each.rate:,.0f}", "–"])
         else:
-            mark = " †" if each.is_noisy else ""
-            marks.update(mark.strip())
+            mark = (" †" if each.is_noisy else "") + (" §" if each.failures else "")
+            marks.update(mark.replace(" ", ""))
             lines.append([shown, number(each.median) + mark, f"{number(each.low)}–{number(each.high)}",
                           f"{each.rate:,.0f}", ratio_cell(each.against(anchor))])
     per = "handshakes/s" if row.metric == "handshake" else "messages/s"

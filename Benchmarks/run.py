@@ -149,29 +149,29 @@ def generate(server, *words):
 
 
 def one_run(server, row, options):
-    """A run, and one more if the machine was busy with something else."""
+    """A run, and one more if the machine was busy with something else. None if it was too busy for a single message."""
     words = shlex.split(row.options)
     if SERVERS[server.name].is_bound:
         words.append("--raw")
     words += ["--secs", str(options.secs), "--warmup", str(WARMUP_SECONDS)]
+    result = None
     for _ in range(2):
         said = generate(server, *words)
         if "failed" in said:
             return said
+        if not said["msgs_per_s"]:
+            continue
         result = {"us": said["server_us_per_msg"], "rate": said["msgs_per_s"], "p50": said["p50_us"],
                   "p99": said["p99_us"], "other": said["other_cpu"]}
         if result["other"] <= options.other_most:
             return result
-    return result | {"noisy": True}
+    return result and result | {"noisy": True}
 
 
 def one_round(number, names_of_servers, rows, options):
     """All servers are up at once, and idle but for one: so each row is measured within seconds on all of them."""
-    pairs = [(row, name) for row in rows for name in names_of_servers if measures(SERVERS[name], rows[row])]
-    if number % 2:
-        pairs.sort(key=lambda pair: list(rows).index(pair[0]))
-    else:
-        pairs.sort(key=lambda pair: (list(rows).index(pair[0]), -names_of_servers.index(pair[1])))
+    order = names_of_servers if number % 2 else names_of_servers[::-1]
+    pairs = [(row, name) for row in rows for name in order if measures(SERVERS[name], rows[row])]
     running = {}
     try:
         for row, name in pairs:
@@ -188,6 +188,9 @@ def one_round(number, names_of_servers, rows, options):
         for row, name in pairs:
             server = running[name, rows[row].feature]
             result = one_run(server, rows[row], options) if server.port else {"failed": "it does not start"}
+            if result is None:
+                say(f"no message came back from {name} in {row}")
+                continue
             if "failed" in result and SERVERS[name].is_ours:
                 raise RuntimeError(f"errors against {name}, {row}: {result['failed']}")
             yield {"row": row, "server": name, "round": number} | result
