@@ -6,52 +6,85 @@ import Logging
 /// `.connectionClosed`, or `.connectionLost` when there was no closing handshake.
 public final class Caller: Sendable {
     let handle: ConnectionHandle
-    let logger: Logger?
-    private let writeTimeout: Duration?
+    private let origin: Origin
+    private let settings: CallerSettings
+
+    /// Where a connection comes from.
+    enum Origin: Sendable {
+        case accepted(RequestRecord)
+        /// The addresses are kept, for after the end of TCP nobody else knows them.
+        case dialled(Ends)
+
+        final class Ends: Sendable {
+            let remote: SocketAddress
+            let local: SocketAddress
+
+            init(remote: SocketAddress, local: SocketAddress) {
+                self.remote = remote
+                self.local = local
+            }
+        }
+    }
 
     /// Unique in the process.
-    public let connectionID: String
+    public var connectionID: String { String(handle.id) }
     /// The subprotocol of the connection; nil without one.
-    public let negotiatedSubprotocol: String?
-    /// The request that opened the connection; nil on a client's side.
-    public let request: UpgradeRequest?
+    public var negotiatedSubprotocol: String? { handle.subprotocol }
+    /// The request that opened the connection; nil on a client's side. It is read anew from the bytes that came each
+    /// time it is asked for.
+    public var request: UpgradeRequest? {
+        if case .accepted(let record) = origin { UpgradeRequest(record) } else { nil }
+    }
     /// The peer's address.
-    public let remoteAddress: SocketAddress
+    public var remoteAddress: SocketAddress {
+        switch origin {
+        case .accepted(let record): record.remoteAddress
+        case .dialled(let ends): ends.remote
+        }
+    }
     /// Our address.
-    public let localAddress: SocketAddress
-
-    private let attributes = Locked<[String: any Sendable]>([:])
+    public var localAddress: SocketAddress {
+        switch origin {
+        case .accepted(let record): record.localAddress
+        case .dialled(let ends): ends.local
+        }
+    }
 
     /// On the connection's loop.
-    init(
-        handle: ConnectionHandle, request: UpgradeRequest?, logger: Logger?, writeTimeout: Duration? = nil
-    ) {
+    init(handle: ConnectionHandle, request: UpgradeRequest?, settings: CallerSettings) {
         self.handle = handle
-        self.request = request
-        self.writeTimeout = writeTimeout
-        connectionID = String(handle.id)
-        negotiatedSubprotocol = handle.subprotocol
-        remoteAddress = request?.remoteAddress ?? handle.remoteAddress
-        localAddress = request?.localAddress ?? handle.localAddress
-        var logger = logger
-        logger?[metadataKey: "connection"] = "\(connectionID)"
-        self.logger = logger
+        self.settings = settings
+        origin =
+            if let request {
+                .accepted(request.record)
+            } else {
+                .dialled(Origin.Ends(remote: handle.remoteAddress, local: handle.localAddress))
+            }
     }
+
+    /// Says in each line which connection it is about.
+    var logger: Logger? {
+        var logger = settings.logger
+        logger?[metadataKey: "connection"] = "\(connectionID)"
+        return logger
+    }
+
+    private var writeTimeout: Duration? { settings.writeTimeout }
 
     /// Keeps a value with the connection.
     public func setAttribute(_ name: String, _ value: any Sendable) {
-        attributes.withLock { $0[name] = value }
+        _ = handle.withAttributes { $0.updateValue(value, forKey: name) }  // what was there goes outside the lock
     }
 
     /// The value kept under that name; nil when there is none.
     public func getAttribute(_ name: String) -> (any Sendable)? {
-        attributes.withLock { $0[name] }
+        handle.withAttributes { $0[name] }
     }
 
     /// Forgets the value kept under that name and returns it; nil when there was none.
     @discardableResult
     public func removeAttribute(_ name: String) -> (any Sendable)? {
-        attributes.withLock { $0.removeValue(forKey: name) }
+        handle.withAttributes { $0.removeValue(forKey: name) }
     }
 
     func log(_ error: any Error) {
@@ -200,5 +233,16 @@ extension Caller {
         statusCode: CloseCode? = .normalClosure, reason: String? = nil, timeout: Duration? = nil
     ) throws {
         try handle.close(statusCode, reason ?? "", timeout)
+    }
+}
+
+/// What the callers of one service, or of one client, have in common.
+final class CallerSettings: Sendable {
+    let logger: Logger?
+    let writeTimeout: Duration?
+
+    init(logger: Logger?, writeTimeout: Duration? = nil) {
+        self.logger = logger
+        self.writeTimeout = writeTimeout
     }
 }

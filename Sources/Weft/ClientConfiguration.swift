@@ -58,9 +58,8 @@ extension ClientConfiguration {
 
     /// Makes the caller of a connection that was dialled.
     var makeCaller: (ConnectionHandle) -> Caller {
-        { [logger, writeTimeout] handle in
-            Caller(handle: handle, request: nil, logger: logger, writeTimeout: writeTimeout)
-        }
+        let settings = CallerSettings(logger: logger, writeTimeout: writeTimeout)
+        return { handle in Caller(handle: handle, request: nil, settings: settings) }
     }
 
     /// Adds cookies to ``cookies``, such as those of an answer. One of the same name, domain and path takes the

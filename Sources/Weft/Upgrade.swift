@@ -1,25 +1,39 @@
 public import HTTPTypes
 
 /// A request to open a WebSocket connection (RFC 6455 §4.1).
+///
+/// It keeps what the client sent as bytes, and makes the values below each time they are asked for; of ``head`` it
+/// keeps the first one.
 public struct UpgradeRequest: Sendable {
+    let record: RequestRecord
+    private let parsed = ParsedHead()
+
+    init(_ record: RequestRecord) { self.record = record }
+
     /// Method, path with query, authority and header fields.
-    public let head: HTTPRequest
+    public var head: HTTPRequest {
+        parsed.head.withLock { head in
+            let value = head ?? record.head
+            head = value
+            return value
+        }
+    }
     /// The path without the query, percent-encoded as it was sent.
-    public let path: String
+    public var path: String { record.place.path }
     /// What the parameters of the service's path stand for, such as `room` of `/rooms/{room}`: percent-decoded,
     /// and what is not UTF-8 repaired. A value may hold any character, slashes too.
-    public let pathParameters: [String: String]
+    public var pathParameters: [String: String] { record.place.pathParameters }
     /// What is behind the `?`, as it was sent; empty without one.
-    public let query: String
+    public var query: String { record.place.query }
     /// The client's address.
-    public let remoteAddress: SocketAddress
+    public var remoteAddress: SocketAddress { record.remoteAddress }
     /// The address that the client connected to.
-    public let localAddress: SocketAddress
+    public var localAddress: SocketAddress { record.localAddress }
     /// True over TLS.
-    public let isSecure: Bool
+    public var isSecure: Bool { record.place.isSecure }
     /// The certificate that the client has shown and that was found good, as DER (RFC 5280 §4.1); nil without one,
     /// as is usual. See ``ListenerSecureSocket/mutualSsl``.
-    public let peerCertificate: [UInt8]?
+    public var peerCertificate: [UInt8]? { record.peerCertificate }
 
     /// The subprotocols that the client offers, in its order.
     public var subprotocols: [String] {
@@ -33,6 +47,11 @@ public struct UpgradeRequest: Sendable {
 
     /// The parameters of the query, percent-decoded, in order. A parameter without `=` has an empty value.
     public var queryItems: [(name: String, value: String)] { QueryItems.parse(query) }
+}
+
+/// The head that the copies of a request share, once one was asked for it.
+private final class ParsedHead: Sendable {
+    let head = Locked<HTTPRequest?>(nil)
 }
 
 extension Character {

@@ -17,11 +17,30 @@ final class ConnectionHandle: Sendable {
     private let highWater = ConnectionLimits.highWater  // a static one is made sure of at each use
 
     private struct State {
-        var ending: Ending?
-        var isClosing = false
-        var closeIsAsked: (@Sendable () -> Void)?
-        var closeWaiters: [UnsafeContinuation<Void, Never>] = []
-        var writeWaiters = Waiters()
+        var attributes: [String: any Sendable] = [:]
+        private var rest: Rest?
+
+        /// What an idle connection has no use for takes no memory of it.
+        final class Rest: @unchecked Sendable {
+            // Unchecked: it is touched under the lock of `state` alone.
+            var ending: Ending?
+            var isClosing = false
+            var closeIsAsked: (@Sendable () -> Void)?
+            var closeWaiters: [UnsafeContinuation<Void, Never>] = []
+            var writeWaiters = Waiters()
+        }
+
+        var ending: Ending? { rest?.ending }
+        var isClosing: Bool { rest?.isClosing ?? false }
+
+        /// To be changed.
+        mutating func more() -> Rest {
+            let more = rest ?? Rest()
+            rest = more
+            return more
+        }
+
+        func takeWriteWaiters() -> [WakeContinuation] { rest?.writeWaiters.removeAll() ?? [] }
     }
     private let state = Locked(State())
 
@@ -34,6 +53,11 @@ final class ConnectionHandle: Sendable {
     deinit { weft_connection_release(pointer) }
 
     private var pointer: OpaquePointer { core.pointer }
+
+    /// What the service keeps with the connection.
+    func withAttributes<Result: Sendable>(_ body: (inout [String: any Sendable]) -> Result) -> Result {
+        state.withLock { state in body(&state.attributes) }
+    }
 
     // MARK: What the connection tells
 
@@ -134,18 +158,18 @@ final class ConnectionHandle: Sendable {
 
     /// Returns when no more waits for the system than it should.
     func waitUntilWritable(_ timeout: Duration?) async throws {
-        let id = state.withLock { $0.writeWaiters.nextID() }
+        let id = state.withLock { $0.more().writeWaiters.nextID() }
         let wake = await wait(for: timeout) { continuation in
             let isWaiting = state.withLock { state in
                 guard state.ending == nil, !Task.isCancelled else { return false }
-                state.writeWaiters.add(continuation, id)
+                state.more().writeWaiters.add(continuation, id)
                 return true
             }
             // Behind what was written: by then it may all have been sent, and then nobody else would tell.
             if isWaiting, !eventLoop.post({ self.resumeWritersIfWritable() }) { resumeWriters() }
             return isWaiting
         } leave: {
-            self.state.withLock { $0.writeWaiters.remove(id) }
+            self.state.withLock { $0.more().writeWaiters.remove(id) }
         }
         if state.withLock({ $0.ending?.code == .abnormalClosure }) { throw closedError }
         try Task.checkCancellation()
@@ -160,7 +184,7 @@ final class ConnectionHandle: Sendable {
     }
 
     func resumeWriters() {
-        state.withLock { $0.writeWaiters.removeAll() }.wake()
+        state.withLock { $0.takeWriteWaiters() }.wake()
     }
 
     // MARK: Closing
@@ -180,8 +204,9 @@ final class ConnectionHandle: Sendable {
         }
         let milliseconds = timeout.map { max($0.coreTimeout, 1) } ?? 0
         let closeIsAsked = state.withLock { state in
-            state.isClosing = true  // before the core's timeout can come
-            return state.closeIsAsked
+            let more = state.more()
+            more.isClosing = true  // before the core's timeout can come
+            return more.closeIsAsked
         }
         closeIsAsked?()
         let status = reason.withView { view in
@@ -197,7 +222,7 @@ final class ConnectionHandle: Sendable {
     /// Calls `body` when our side asks to close from now on, though the connection be over. False when it has.
     func whenCloseIsAsked(_ body: @escaping @Sendable () -> Void) -> Bool {
         state.withLock { state in
-            state.closeIsAsked = body
+            state.more().closeIsAsked = body
             return !state.isClosing
         }
     }
@@ -210,7 +235,7 @@ final class ConnectionHandle: Sendable {
         await withUnsafeContinuation { continuation in
             let isWaiting = state.withLock { state in
                 guard state.ending == nil else { return false }
-                state.closeWaiters.append(continuation)
+                state.more().closeWaiters.append(continuation)
                 return true
             }
             if !isWaiting { continuation.resume() }
@@ -224,9 +249,10 @@ final class ConnectionHandle: Sendable {
     /// Wakes everybody, once. Inside `on_close`.
     func finish(_ ending: Ending) {
         let (closers, writers) = state.withLock { state in
-            state.ending = ending
-            defer { state.closeWaiters = [] }
-            return (state.closeWaiters, state.writeWaiters.removeAll())
+            let more = state.more()
+            more.ending = ending
+            defer { more.closeWaiters = [] }
+            return (more.closeWaiters, more.writeWaiters.removeAll())
         }
         for closer in closers { closer.resume() }
         writers.wake()

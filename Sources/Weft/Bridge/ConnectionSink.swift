@@ -5,15 +5,40 @@ internal import CWeft
 class ConnectionSink {
     /// The caller, from `opened` on.
     private(set) var caller: Caller!
-    /// The attempt that this sink waits for, on a client's side.
-    var dial: Dial?
-    /// Is called after the last callback of a connection that was opened.
-    var atEnd: ((Caller) -> Void)?
-    private var error: WebSocketError?
-    private var isCloseTimeout = false
-    private let makeCaller: (ConnectionHandle) -> Caller
+    /// What a connection has no use for while it is open and all is well.
+    private final class Rest {
+        var makeCaller: ((ConnectionHandle) -> Caller)?
+        var dial: Dial?
+        var atEnd: ((Caller) -> Void)?
+        var error: WebSocketError?
+        var isCloseTimeout = false
+        var thrown: (any Error)?
+    }
+    private var rest: Rest?
 
-    init(makeCaller: @escaping (ConnectionHandle) -> Caller) { self.makeCaller = makeCaller }
+    private var more: Rest {
+        let more = rest ?? Rest()
+        rest = more
+        return more
+    }
+
+    /// The attempt that this sink waits for, on a client's side.
+    var dial: Dial? {
+        get { rest?.dial }
+        set { more.dial = newValue }
+    }
+    /// Is called after the last callback of a connection that was opened.
+    var atEnd: ((Caller) -> Void)? {
+        get { rest?.atEnd }
+        set { more.atEnd = newValue }
+    }
+    /// What a callback of the service has thrown.
+    final var thrown: (any Error)? {
+        get { rest?.thrown }
+        set { more.thrown = newValue }
+    }
+
+    init(makeCaller: @escaping (ConnectionHandle) -> Caller) { more.makeCaller = makeCaller }
 
     func opened() {}
     func received(_ type: weft_message_type, _ bytes: UnsafeBufferPointer<UInt8>, _ connection: OpaquePointer)
@@ -35,22 +60,25 @@ class ConnectionSink {
     // MARK: What the callbacks call
 
     final func open(_ connection: OpaquePointer) {
-        caller = makeCaller(ConnectionHandle(connection))
+        caller = rest!.makeCaller!(ConnectionHandle(connection))
+        rest!.makeCaller = nil
+        if atEnd == nil && dial == nil { rest = nil }
         opened()
         dial?.opened(caller)
     }
 
     final func fail(_ status: weft_status, _ detail: String, _ connection: OpaquePointer) {
         var error = WebSocketError(status, detail)
-        isCloseTimeout = status == WEFT_ETIMEDOUT && caller.handle.isClosing
-        if isCloseTimeout { error.code = .closeTimedOut }
-        self.error = error
+        more.isCloseTimeout = status == WEFT_ETIMEDOUT && caller.handle.isClosing
+        if more.isCloseTimeout { error.code = .closeTimedOut }
+        more.error = error
         failed(error, connection)
     }
 
     final func close(_ code: UInt16, _ reason: String, _ connection: OpaquePointer) {
         let ending = Ending(
-            code: CloseCode(code), reason: reason, error: error, isCloseTimeout: isCloseTimeout)
+            code: CloseCode(code), reason: reason, error: rest?.error,
+            isCloseTimeout: rest?.isCloseTimeout ?? false)
         caller.handle.finish(ending)
         closed(ending, connection)
     }

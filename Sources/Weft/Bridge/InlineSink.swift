@@ -11,7 +11,6 @@ extension InlineService {
 /// Calls an ``InlineService`` straight from the core's callbacks.
 private final class InlineSink<Handler: InlineService>: ConnectionSink {
     private let service: Handler
-    private var thrown: (any Error)?
 
     init(service: Handler, makeCaller: @escaping (ConnectionHandle) -> Caller) {
         self.service = service

@@ -21,57 +21,17 @@ final class PendingRequest: Sendable {
 
     // MARK: What it tells, before the answer
 
-    var upgradeRequest: UpgradeRequest {
-        UpgradeRequest(
-            head: head, path: path, pathParameters: pathParameters,
-            query: String(weft_request_query(pointer)),
-            remoteAddress: address(weft_request_remote_host), localAddress: address(weft_request_local_host),
-            isSecure: weft_request_is_secure(pointer), peerCertificate: peerCertificate)
-    }
+    var upgradeRequest: UpgradeRequest { UpgradeRequest(RequestRecord(pointer)) }
 
     var httpRequest: HTTPServiceRequest {
-        HTTPServiceRequest(
-            head: head, path: path, pathParameters: pathParameters,
-            query: String(weft_request_query(pointer)),
-            body: [UInt8](weft_request_body(pointer)), remoteAddress: address(weft_request_remote_host))
-    }
-
-    private var peerCertificate: [UInt8]? {
-        let der = weft_request_peer_certificate(pointer)
-        return der.length > 0 ? [UInt8](der) : nil
+        let record = RequestRecord(pointer)
+        let place = record.place
+        return HTTPServiceRequest(
+            head: record.head, path: place.path, pathParameters: place.pathParameters, query: place.query,
+            body: [UInt8](weft_request_body(pointer)), remoteAddress: place.remoteAddress)
     }
 
     var path: String { String(weft_request_path(pointer)) }
-
-    private var pathParameters: [String: String] {
-        var count = 0
-        let parameters = UnsafeBufferPointer(
-            start: weft_request_path_parameters(pointer, &count), count: count)
-        // The core tells names apart by their bytes, Swift by their characters: of equal ones the first counts.
-        return Dictionary(parameters.map { (String($0.name), String($0.value)) }) { first, _ in first }
-    }
-
-    private var head: HTTPRequest {
-        var count = 0
-        var fields = HTTPFields(weft_request_fields(pointer, &count), count: count)
-        let authority = fields[hostName]
-        fields[hostName] = nil
-        let method = HTTPRequest.Method(String(weft_request_method(pointer))) ?? .get
-        return HTTPRequest(
-            method: method, scheme: weft_request_is_secure(pointer) ? "https" : "http", authority: authority,
-            path: String(weft_request_target(pointer)),
-            headerFields: fields)
-    }
-
-    private var hostName: HTTPField.Name { HTTPField.Name("Host")! }
-
-    private func address(
-        _ get: (OpaquePointer?, UnsafeMutablePointer<UInt16>?) -> UnsafePointer<CChar>?
-    ) -> SocketAddress {
-        var port: UInt16 = 0
-        let host = String(cString: get(pointer, &port)!)
-        return SocketAddress(host: host, port: Int(port))
-    }
 
     // MARK: The answer
 

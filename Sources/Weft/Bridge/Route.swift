@@ -9,6 +9,7 @@ final class Route: Sendable {
     let http: (any HTTPService)?
     let logger: Logger?
 
+    private let callerSettings: CallerSettings
     private let running: RunningServices
 
     init(
@@ -17,6 +18,7 @@ final class Route: Sendable {
         self.upgrade = upgrade
         self.running = running
         self.logger = logger
+        callerSettings = CallerSettings(logger: logger)
         configuration = upgrade.configuration
         http = nil
         try configuration.check()
@@ -25,6 +27,7 @@ final class Route: Sendable {
     init(http: any HTTPService, logger: Logger?) {
         self.http = http
         self.logger = logger
+        callerSettings = CallerSettings(logger: logger)
         configuration = ServiceConfiguration()
         running = RunningServices()
         upgrade = nil
@@ -79,7 +82,9 @@ final class Route: Sendable {
         _ decision: Upgrade, _ request: UpgradeRequest, _ pending: PendingRequest
     ) throws(WebSocketError) {
         let subprotocol = decision.subprotocol ?? choose(from: request.subprotocols)
-        let makeCaller = { [logger] handle in Caller(handle: handle, request: request, logger: logger) }
+        let makeCaller = { [callerSettings] handle in
+            Caller(handle: handle, request: request, settings: callerSettings)
+        }
         switch decision.kind {
         case .inline(let service):
             let sink = watched(service, on: pending.eventLoop).makeSink(makeCaller)

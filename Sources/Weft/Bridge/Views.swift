@@ -1,11 +1,14 @@
 internal import CWeft
 import HTTPTypes
 
+extension UnsafeRawBufferPointer {
+    /// The bytes of a view of the core, for as long as it lives.
+    init(_ view: weft_string) { self.init(start: view.bytes, count: view.length) }
+}
+
 extension [UInt8] {
     /// A copy of a view of the core.
-    init(_ view: weft_string) {
-        self.init(UnsafeRawBufferPointer(start: view.bytes, count: view.length))
-    }
+    init(_ view: weft_string) { self.init(UnsafeRawBufferPointer(view)) }
 }
 
 extension String {
