@@ -166,23 +166,37 @@ void weft_connection_release(weft_connection *connection)
     if (atomic_fetch_sub_explicit(&connection->holders, 1, memory_order_acq_rel) > 1) return;
     weft__plan_release((weft__plan *)connection->plan);
     weft__loop_release(connection->loop);
-    weft__free(connection->subprotocol);
     weft__free(connection);
+}
+
+void weft__connection_end_with_loop(weft_connection *connection)
+{
+    weft__connection_lose(connection, WEFT_ECLOSED, "the event loop was closed");
 }
 
 static void on_loop_closing(weft__loop_member *member)
 {
-    weft_connection *connection = WEFT__CONTAINER(member, weft_connection, member);
-    weft__connection_lose(connection, WEFT_ECLOSED, "the event loop was closed");
+    weft__connection_end_with_loop(WEFT__CONTAINER(member, weft_connection, member));
 }
 
-static char *copied(weft_string text)
+static char *subprotocol_of(const weft_connection *connection)
 {
-    char *copy = weft__alloc(text.length + 1);
-    if (!copy) return NULL;
-    memcpy(copy, text.bytes, text.length);
-    copy[text.length] = '\0';
-    return copy;
+    return (char *)(connection->deflate + (weft_connection_is_compressed(connection) ? 1 : 0));
+}
+
+/* With all that it has for as long as it lives; zeroed, so that the subprotocol ends with a NUL. */
+static weft_connection *allocate(const weft__connection_start *start)
+{
+    size_t size = sizeof(weft_connection);
+    if (start->plan->session.compression) size += sizeof(weft__deflate);
+    if (start->subprotocol.length) size += start->subprotocol.length + 1;
+    weft_connection *connection = weft__alloc_zeroed(size);
+    if (!connection) return NULL;
+    connection->plan = start->plan;
+    connection->has_subprotocol = start->subprotocol.length > 0;
+    if (connection->has_subprotocol)
+        memcpy(subprotocol_of(connection), start->subprotocol.bytes, start->subprotocol.length);
+    return connection;
 }
 
 static uint64_t next_id(void)
@@ -201,16 +215,8 @@ weft_status weft__connection_new(weft_connection **out, const weft__connection_s
         pool = weft__loop_deflate_pool(weft__stream_loop(start->stream));
         if (!pool) return WEFT_ENOMEM;
     }
-    weft_connection *connection = weft__alloc_zeroed(sizeof *connection);
+    weft_connection *connection = allocate(start);
     if (!connection) return WEFT_ENOMEM;
-    if (start->subprotocol.length) {
-        connection->subprotocol = copied(start->subprotocol);
-        if (!connection->subprotocol) {
-            weft__free(connection);
-            return WEFT_ENOMEM;
-        }
-    }
-    connection->plan = start->plan;
     connection->context = start->context;
     connection->stream = start->stream;
     connection->loop = weft__stream_loop(start->stream);
@@ -219,17 +225,18 @@ weft_status weft__connection_new(weft_connection **out, const weft__connection_s
     connection->is_open = true;
     connection->may_send = true;
     connection->is_secure = weft__stream_tls(start->stream) != NULL;
-    connection->host = start->host;
-    connection->member.abort = on_loop_closing;
     connection->abort_mail.open = weft__connection_open_abort_mail;
     connection->last_read_ms = connection->last_activity_ms = weft__loop_now(connection->loop);
     weft__session_init(&connection->session, &start->plan->session);
-    weft__session_use_pool(&connection->session, pool);
+    if (pool) weft__session_use_pool(&connection->session, connection->deflate, pool);
     weft__timer_init(&connection->timer, on_timer);
     weft__loop_retain(connection->loop);
+    connection->has_host = start->host != NULL;
     if (start->host) {
-        weft__list_append(&start->host->connections, &connection->member.link);
+        connection->host = start->host;
+        weft__list_append(&start->host->connections, &connection->host_link);
     } else {
+        connection->member.abort = on_loop_closing;
         weft__loop_join(connection->loop, &connection->member);
     }
     weft__stream_set_owner(start->stream, &weft__connection_stream_events, connection);
@@ -375,8 +382,9 @@ weft_loop *weft_connection_loop(const weft_connection *connection)
 
 weft_string weft_connection_subprotocol(const weft_connection *connection)
 {
-    const char *subprotocol = connection->subprotocol;
-    return (weft_string){subprotocol, subprotocol ? strlen(subprotocol) : 0};
+    if (!connection->has_subprotocol) return (weft_string){0};
+    const char *subprotocol = subprotocol_of(connection);
+    return (weft_string){subprotocol, strlen(subprotocol)};
 }
 
 bool weft_connection_is_secure(const weft_connection *connection)

@@ -43,7 +43,7 @@ typedef enum weft__connection_state {
 
 /** Keeps the connections of one listener on one loop. */
 typedef struct weft__connection_host {
-    weft__link connections; /**< weft_connection.member.link */
+    weft__link connections; /**< weft_connection.host_link */
     /** A connection is gone; it has left the list. On its loop. */
     void (*on_gone)(struct weft__connection_host *host);
 } weft__connection_host;
@@ -54,7 +54,6 @@ struct weft_connection {
     void *context; /* the service's */
     weft_loop *loop;
     uint64_t id;
-    char *subprotocol; /* closed by a NUL, or NULL */
 
     /* any thread */
     _Atomic size_t holders;
@@ -64,7 +63,9 @@ struct weft_connection {
     atomic_bool abort_is_posted;
     atomic_bool is_open;  /* no close frame either way */
     atomic_bool may_send; /* no close frame of ours */
-    bool is_secure;       /* fixed after open */
+    bool is_secure;       /* fixed after open, as the next two */
+    bool has_host;        /* it was accepted */
+    bool has_subprotocol; /* behind `deflate`, closed by a NUL */
 
     /* loop thread only */
     uint8_t state; /* a weft__connection_state */
@@ -94,9 +95,15 @@ struct weft_connection {
         uint64_t last_read_ms; /* while OPEN or CLOSING */
         char *held_reason;     /* while a failure is held: closed by a NUL; NULL without memory */
     };
-    uint64_t last_activity_ms;   /* read or written, keep-alive's own apart */
-    weft__loop_member member;    /* of the loop, or of the host's list */
-    weft__connection_host *host; /* of an accepted connection, else NULL */
+    uint64_t last_activity_ms; /* read or written, keep-alive's own apart */
+    union {
+        weft__loop_member member; /* of the loop, where it has no host */
+        struct {
+            weft__link host_link;
+            weft__connection_host *host;
+        };
+    };
+    weft__deflate deflate[]; /* one where compression was agreed, else none */
 };
 
 /** What an opening handshake hands over. */
@@ -146,6 +153,9 @@ void weft__connection_forget_failure(weft_connection *connection);
 
 /** The listener stops: 1001, by the service where it wants to. On the loop. */
 void weft__connection_stop(weft_connection *connection, uint32_t timeout_ms);
+
+/** The loop of the connection is closed. */
+void weft__connection_end_with_loop(weft_connection *connection);
 
 /** connection_end.c: the ways out. */
 

@@ -134,8 +134,8 @@ void weft__connection_say_farewell(weft__turn_end_hook *hook)
     connection->newest_pong = NULL;
     weft__connection_forget_failure(connection);
     if (service->on_release) service->on_release(connection->context);
-    weft__link_remove(&connection->member.link);
-    if (connection->host) connection->host->on_gone(connection->host);
+    weft__link_remove(connection->has_host ? &connection->host_link : &connection->member.link);
+    if (connection->has_host) connection->host->on_gone(connection->host);
     weft_connection_release(connection);
 }
 

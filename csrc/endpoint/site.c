@@ -95,8 +95,7 @@ static const weft__acceptor_events acceptor_events = {on_accept, on_starved, on_
 
 static weft_connection *connection_of(weft__link *link)
 {
-    weft__loop_member *member = WEFT__CONTAINER(link, weft__loop_member, link);
-    return WEFT__CONTAINER(member, weft_connection, member);
+    return WEFT__CONTAINER(link, weft_connection, host_link);
 }
 
 static void abort_all(weft__site *site)
@@ -170,10 +169,8 @@ static void on_loop_closing(weft__loop_member *member)
 {
     weft__site *site = WEFT__CONTAINER(member, weft__site, member);
     weft__link *connections = &site->host.connections;
-    for (weft__link *link = connections->next; link != connections; link = link->next) {
-        weft__loop_member *connection = WEFT__CONTAINER(link, weft__loop_member, link);
-        connection->abort(connection); /* tells why; it leaves the list at the end of the turn */
-    }
+    for (weft__link *link = connections->next; link != connections; link = link->next)
+        weft__connection_end_with_loop(connection_of(link)); /* it leaves the list at the end of the turn */
     stop_site(site, 0);
 }
 

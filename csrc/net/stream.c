@@ -30,7 +30,7 @@ weft__stream *weft__stream_new(weft_loop *loop)
     weft__link_init(&stream->flush.link);
     stream->flush.run = flush;
     uv_tcp_init(loop->uv, &stream->uv.tcp);
-    stream->uv.handle.data = stream;
+    stream->uv.handle.data = NULL;
     weft__loop_retain(loop);
     return stream;
 }
@@ -38,7 +38,7 @@ weft__stream *weft__stream_new(weft_loop *loop)
 void weft__stream_set_owner(weft__stream *stream, const weft__stream_events *events, void *owner)
 {
     stream->events = events;
-    stream->owner = owner;
+    stream->uv.handle.data = owner;
 }
 
 weft_loop *weft__stream_loop(const weft__stream *stream)
@@ -83,7 +83,7 @@ static void break_writing(weft__stream *stream, int error)
 static void lend_receive_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     (void)suggested;
-    weft__stream *stream = handle->data;
+    weft__stream *stream = WEFT__CONTAINER(handle, weft__stream, uv.handle);
     unsigned most = stream->reads_little ? WEFT__LITTLE_READ : WEFT__RECEIVE_BUFFER;
     size_t offset = stream->kind->receive_offset;
     if (most > WEFT__RECEIVE_BUFFER - offset) most = (unsigned)(WEFT__RECEIVE_BUFFER - offset);
@@ -102,7 +102,7 @@ static int error_behind_end(weft__stream *stream)
 
 static void on_readable(uv_stream_t *handle, ssize_t count, const uv_buf_t *buffer)
 {
-    weft__stream *stream = handle->data;
+    weft__stream *stream = WEFT__CONTAINER(handle, weft__stream, uv.stream);
     weft_loop *loop = stream->loop;
     if (count == 0) return;
     int error = count == UV_EOF ? error_behind_end(stream) : 0;
@@ -125,7 +125,7 @@ void weft__stream_tell_end(weft__stream *stream)
 {
     weft__stream_stop_reading(stream);
     if (stream->is_broken) return; /* which is told at the end of the turn */
-    stream->events->on_end(stream->owner, WEFT_OK, "the peer ended the stream");
+    stream->events->on_end(weft__stream_owner(stream), WEFT_OK, "the peer ended the stream");
 }
 
 void weft__stream_start_reading(weft__stream *stream)
@@ -190,7 +190,8 @@ static void on_written(uv_write_t *request, int status)
         if (status != 0) break_writing(stream, status);
         if (stream->output) send_gathered(stream, NULL, 0);
         count_unsent(stream);
-        if (!stream->writes_waiting && !stream->is_broken) stream->events->on_drain(stream->owner);
+        if (!stream->writes_waiting && !stream->is_broken)
+            stream->events->on_drain(weft__stream_owner(stream));
     }
     weft__turn_end(loop);
 }
@@ -312,7 +313,7 @@ static void flush(weft__turn_end_hook *hook)
     return_output(stream);
     weft_status status = WEFT_ELOST;
     const char *detail = error < 0 ? uv_strerror(error) : stream->kind->break_text(stream, &status);
-    stream->events->on_end(stream->owner, status, detail);
+    stream->events->on_end(weft__stream_owner(stream), status, detail);
 }
 
 void weft__stream_flush_large(weft__stream *stream)
@@ -343,7 +344,7 @@ weft_status weft__stream_write(weft__stream *stream, const weft__span *spans, si
 
 static void plain_receive(weft__stream *stream, uint8_t *bytes, size_t length)
 {
-    stream->events->on_read(stream->owner, bytes, length);
+    stream->events->on_read(weft__stream_owner(stream), bytes, length);
 }
 
 static weft_status plain_send(weft__stream *stream, const weft__span *spans, size_t count)
@@ -401,7 +402,7 @@ void weft__stream_shut_down(weft__stream *stream)
 
 static void on_closed(uv_handle_t *handle)
 {
-    weft__stream *stream = handle->data;
+    weft__stream *stream = WEFT__CONTAINER(handle, weft__stream, uv.handle);
     weft_loop *loop = stream->loop;
     stream->kind->clear(stream); /* not before: the owner may have closed it while it was told something */
     weft__free(stream);

@@ -36,7 +36,6 @@ struct weft__stream {
     void *kind_state;
     weft_loop *loop;
     const weft__stream_events *events;
-    void *owner;
     weft__buffer *output; /* gathered in this turn, or behind a write that waits */
     weft__turn_end_hook flush;
     _Atomic size_t *shared_unsent; /* the owner's copy of the bytes that wait, or NULL */
@@ -51,8 +50,14 @@ struct weft__stream {
         uv_handle_t handle;
         uv_stream_t stream;
         uv_tcp_t tcp;
-    } uv;
+    } uv; /* its `data` is the owner */
 };
+
+/** Who hears of the stream's events. */
+static inline void *weft__stream_owner(const weft__stream *stream)
+{
+    return stream->uv.handle.data;
+}
 
 /** A plain stream whose `uv.tcp` is initialised and not connected, or NULL. */
 weft__stream *weft__stream_new(weft_loop *loop);

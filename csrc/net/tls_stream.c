@@ -58,7 +58,7 @@ static bool shake_hands(weft__stream *stream, weft__buffer *records)
     send_answers(stream, records);
     if (status != WEFT_OK) break_for(stream, status);
     if (status != WEFT_OK || !engine->is_open) return false;
-    if (stream->events->on_secure) stream->events->on_secure(stream->owner);
+    if (stream->events->on_secure) stream->events->on_secure(weft__stream_owner(stream));
     return !stream->is_closed;
 }
 
@@ -90,7 +90,7 @@ static void read_on(weft__stream *stream, weft__buffer *records)
         weft_status status = decrypt(stream, &length, &is_over, records);
         send_answers(stream, records);
         if (status != WEFT_OK) break_for(stream, status);
-        if (length) stream->events->on_read(stream->owner, stream->loop->receive_buffer, length);
+        if (length) stream->events->on_read(weft__stream_owner(stream), stream->loop->receive_buffer, length);
     }
 }
 

@@ -240,22 +240,24 @@ weft_status weft__deflate_finish(weft__deflate *deflate, const weft_session_conf
     return WEFT_OK;
 }
 
-weft__buffer weft__deflate_borrow_payload(weft__deflate *deflate)
+weft__buffer *weft__deflate_borrow_payload(weft__deflate *deflate)
 {
-    weft__buffer payload = deflate->pool->payload;
-    deflate->pool->payload = (weft__buffer){0};
-    return payload;
+    weft__buffer *payload = deflate->pool->payload;
+    deflate->pool->payload = NULL;
+    return payload ? payload : weft__alloc_zeroed(sizeof *payload);
 }
 
 void weft__deflate_return_payload(weft__deflate *deflate, weft__buffer *payload)
 {
-    weft__buffer *spare = &deflate->pool->payload;
+    weft__deflate_pool *pool = deflate->pool;
+    if (!payload) return;
     reset_or_clear(payload);
-    if (payload->capacity > spare->capacity) {
-        weft__buffer_clear(spare);
-        *spare = *payload;
-    } else {
-        weft__buffer_clear(payload);
+    weft__buffer *smaller = payload;
+    if (!pool->payload || payload->capacity > pool->payload->capacity) {
+        smaller = pool->payload;
+        pool->payload = payload;
     }
-    *payload = (weft__buffer){0};
+    if (!smaller) return;
+    weft__buffer_clear(smaller);
+    weft__free(smaller);
 }

@@ -30,10 +30,11 @@ weft_status weft__deflate_inflate(weft__deflate *deflate, const weft_session_con
  */
 weft_status weft__deflate_finish(weft__deflate *deflate, const weft_session_config *config);
 
-/** A block for a message that is going to be inflated; an empty buffer when the pool has none. */
-weft__buffer weft__deflate_borrow_payload(weft__deflate *deflate);
+/** An empty buffer for a message that is going to be inflated, with a block when the pool has one; NULL
+ * without memory. */
+weft__buffer *weft__deflate_borrow_payload(weft__deflate *deflate);
 
-/** Takes it back; `payload` is empty afterwards. */
+/** Takes it back; NULL is fine. */
 void weft__deflate_return_payload(weft__deflate *deflate, weft__buffer *payload);
 
 #endif

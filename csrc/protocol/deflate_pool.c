@@ -165,7 +165,9 @@ static void give_back(weft__deflate_pool *pool, weft__context *context)
 static void clear_buffers(weft__deflate_pool *pool)
 {
     weft__buffer_clear(&pool->output);
-    weft__buffer_clear(&pool->payload);
+    if (pool->payload) weft__buffer_clear(pool->payload);
+    weft__free(pool->payload);
+    pool->payload = NULL;
 }
 
 static void age(weft__deflate_pool *pool, weft__link *list)

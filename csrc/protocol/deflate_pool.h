@@ -40,9 +40,9 @@ typedef struct weft__context {
 typedef struct weft__deflate_pool {
     weft__link spare; /**< Nobody's; the one that has rested longest first. */
     size_t spare_count;
-    weft__link owned;                                       /**< Each remembers for its connection. */
-    weft__buffer output;                                    /**< The message that was compressed last. */
-    weft__buffer payload;                                   /**< A spare block for inflated messages. */
+    weft__link owned;      /**< Each remembers for its connection. */
+    weft__buffer output;   /**< The message that was compressed last. */
+    weft__buffer *payload; /**< A spare one for inflated messages, or NULL. */
     void (*on_first_rest)(struct weft__deflate_pool *pool); /**< Contexts begin to rest here; may be NULL. */
 } weft__deflate_pool;
 

@@ -69,7 +69,7 @@ static weft_event_type event_of(weft_message_type type)
 /* RFC 7692 section 6: of the reserved bits the first may be set on the first frame of a message. */
 static const char *reserved_bit_fault(const weft__session *session, const weft_frame_header *header)
 {
-    if (!session->deflate.pool) return "a reserved bit is set and no extension was negotiated";
+    if (!session->deflate) return "a reserved bit is set and no extension was negotiated";
     if (header->rsv2 || header->rsv3) return "a reserved bit is set that no negotiated extension uses";
     if (header->opcode == WEFT_OPCODE_TEXT || header->opcode == WEFT_OPCODE_BINARY) return NULL;
     return "a frame that does not begin a message is marked as compressed";
@@ -158,7 +158,7 @@ static void fail_message(weft__session *session, weft_event *event, weft_status 
                  session->config->max_fragments);
         fail(session, event, status, detail);
     } else if (status == WEFT_ETOOBIG) {
-        uint64_t size = weft__buffer_length(&message->payload) + frame_length;
+        uint64_t size = weft__message_length(message) + frame_length;
         fail_over_limit(session, event, "message", size, "maxMessageSize", session->config->max_message_size);
     } else if (status == WEFT_ECONTINUATION) {
         fail(session, event, status,
@@ -178,7 +178,13 @@ static void begin_data_frame(weft__session *session, weft_event *event, const we
         fail_message(session, event, status, header->payload_length);
         return;
     }
-    if (header->rsv1) session->message.payload = weft__deflate_borrow_payload(&session->deflate);
+    if (header->rsv1) {
+        session->message.payload = weft__deflate_borrow_payload(session->deflate);
+        if (!session->message.payload) {
+            fail_message(session, event, WEFT_ENOMEM, 0);
+            return;
+        }
+    }
     memcpy(session->frame_mask, header->mask, sizeof session->frame_mask);
     session->frame_remaining = header->payload_length;
     session->frame_offset = 0;
@@ -206,12 +212,12 @@ static void fail_inflating(weft__session *session, weft_event *event, weft_statu
 static void take_compressed(weft__session *session, weft_event *event, const uint8_t *bytes, size_t length)
 {
     weft__message *message = &session->message;
-    size_t before = weft__buffer_length(&message->payload);
+    size_t before = weft__buffer_length(message->payload);
     weft_status status =
-        weft__deflate_inflate(&session->deflate, session->config, &message->payload, bytes, length);
-    weft_status text = weft__message_check(message, weft__buffer_length(&message->payload) - before);
+        weft__deflate_inflate(session->deflate, session->config, message->payload, bytes, length);
+    weft_status text = weft__message_check(message, weft__buffer_length(message->payload) - before);
     bool is_over = status == WEFT_OK && session->frame_remaining == 0 && session->frame_is_final;
-    if (is_over) status = weft__deflate_finish(&session->deflate, session->config);
+    if (is_over) status = weft__deflate_finish(session->deflate, session->config);
     if (text != WEFT_OK) {
         fail_message(session, event, text, 0);
     } else if (status != WEFT_OK) {
@@ -246,8 +252,8 @@ static void take_payload(weft__session *session, weft_event *event, uint8_t *byt
     session->is_inside_frame = false;
     if (!session->frame_is_final) return;
     session->message_is_delivered = true;
-    deliver(event, event_of(message->type), weft__buffer_front(&message->payload),
-            weft__buffer_length(&message->payload));
+    deliver(event, event_of((weft_message_type)message->type),
+            message->payload ? weft__buffer_front(message->payload) : NULL, weft__message_length(message));
 }
 
 /* The usual case: a whole message in one frame, handed out where it lies. */

@@ -1,16 +1,18 @@
 #include "protocol/message.h"
 
+#include "base/allocator.h"
+
 weft_status weft__message_begin_frame(weft__message *message, const weft_frame_header *header,
                                       const weft_session_config *limits)
 {
     bool continues = header->opcode == WEFT_OPCODE_CONTINUATION;
     if (continues != weft__message_is_under_way(message)) return WEFT_ECONTINUATION;
     if (message->fragments >= limits->max_fragments) return WEFT_ETOOBIG;
-    uint64_t arrived = weft__buffer_length(&message->payload);
+    uint64_t arrived = weft__message_length(message);
     bool is_compressed = continues ? message->is_compressed : header->rsv1;
     if (!is_compressed && header->payload_length > limits->max_message_size - arrived) return WEFT_ETOOBIG;
 
-    if (!continues) message->type = (weft_message_type)header->opcode;
+    if (!continues) message->type = header->opcode;
     message->is_compressed = is_compressed;
     message->fragments++;
     return WEFT_OK;
@@ -26,15 +28,17 @@ static weft_status check_text(weft__message *message, const uint8_t *bytes, size
 weft_status weft__message_check(weft__message *message, size_t added)
 {
     if (added == 0) return WEFT_OK; /* and `payload` may have no block */
-    const uint8_t *end = weft__buffer_front(&message->payload) + weft__buffer_length(&message->payload);
+    const uint8_t *end = weft__buffer_front(message->payload) + weft__buffer_length(message->payload);
     return check_text(message, end - added, added);
 }
 
 weft_status weft__message_append(weft__message *message, const uint8_t *bytes, size_t length)
 {
     weft_status status = check_text(message, bytes, length);
-    if (status != WEFT_OK) return status;
-    return weft__buffer_append(&message->payload, bytes, length, SIZE_MAX);
+    if (status != WEFT_OK || length == 0) return status;
+    if (!message->payload) message->payload = weft__alloc_zeroed(sizeof *message->payload);
+    if (!message->payload) return WEFT_ENOMEM;
+    return weft__buffer_append(message->payload, bytes, length, SIZE_MAX);
 }
 
 weft_status weft__message_finish(const weft__message *message)
@@ -44,6 +48,7 @@ weft_status weft__message_finish(const weft__message *message)
 
 void weft__message_clear(weft__message *message)
 {
-    weft__buffer_clear(&message->payload);
+    if (message->payload) weft__buffer_clear(message->payload);
+    weft__free(message->payload);
     *message = (weft__message){0};
 }

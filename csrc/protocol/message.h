@@ -7,12 +7,18 @@
 
 /** A message that arrives in pieces. All zero: none is under way. */
 typedef struct weft__message {
-    weft__buffer payload;  /**< What has arrived, unmasked. */
+    weft__buffer *payload; /**< What has arrived, unmasked; NULL before the first byte. */
     uint32_t fragments;    /**< Frames so far; 0: no message is under way. */
     weft__utf8_state utf8; /**< Of a text message. */
-    weft_message_type type;
-    bool is_compressed; /**< RSV1 of its first frame (RFC 7692 section 6). */
+    uint8_t type;          /**< A weft_message_type. */
+    bool is_compressed;    /**< RSV1 of its first frame (RFC 7692 section 6). */
 } weft__message;
+
+/** Bytes of its payload so far. */
+static inline size_t weft__message_length(const weft__message *message)
+{
+    return message->payload ? weft__buffer_length(message->payload) : 0;
+}
 
 /** True between the first frame of a message and its last byte. */
 static inline bool weft__message_is_under_way(const weft__message *message)

@@ -15,9 +15,9 @@ weft__outgoing weft__session_begin_message(weft__session *session, weft_message_
                                            const uint8_t *bytes, size_t length)
 {
     weft__outgoing message = uncompressed(type, bytes, length);
-    if (session->deflate.pool) {
+    if (session->deflate) {
         message.is_compressed =
-            weft__deflate_compress(&session->deflate, session->config, &message.bytes, &message.length);
+            weft__deflate_compress(session->deflate, session->config, &message.bytes, &message.length);
     }
     return message;
 }
@@ -25,8 +25,8 @@ weft__outgoing weft__session_begin_message(weft__session *session, weft_message_
 void weft__session_end_message(weft__session *session, const weft__outgoing *message)
 {
     if (!message->is_compressed) return;
-    weft__deflate_forget_output(&session->deflate);
-    if (!message->is_done) weft__deflate_forget_compressor(&session->deflate);
+    weft__deflate_forget_output(session->deflate);
+    if (!message->is_done) weft__deflate_forget_compressor(session->deflate);
 }
 
 enum {
@@ -166,7 +166,7 @@ weft_status weft__session_write_message(weft__session *session, weft__buffer *ou
                                         const uint8_t *bytes, size_t length)
 {
     if (!weft__session_can_send(session)) return WEFT_ECLOSED;
-    if (session->deflate.pool) return compress_and_write(session, out, type, bytes, length);
+    if (session->deflate) return compress_and_write(session, out, type, bytes, length);
     if (is_one_short_frame(session, length))
         return write_short_message(out, (uint8_t)(FINAL | type), bytes, length);
     weft__outgoing message = uncompressed(type, bytes, length);

@@ -12,6 +12,7 @@
 typedef struct compressing {
     weft_compression agreed;
     weft__deflate_pool pool;
+    weft__deflate deflate;
 } compressing;
 
 struct weft_session {
@@ -33,15 +34,19 @@ void weft__session_forget_pending(weft__session *session)
     session->pending_length = 0;
 }
 
-void weft__session_use_pool(weft__session *session, weft__deflate_pool *pool)
+void weft__session_use_pool(weft__session *session, weft__deflate *deflate, weft__deflate_pool *pool)
 {
-    if (session->config->compression) session->deflate.pool = pool;
+    if (!session->config->compression) return;
+    *deflate = (weft__deflate){.pool = pool};
+    session->deflate = deflate;
 }
 
 void weft__session_drop_message(weft__session *session)
 {
-    if (session->message.is_compressed)
-        weft__deflate_return_payload(&session->deflate, &session->message.payload);
+    if (session->message.is_compressed) {
+        weft__deflate_return_payload(session->deflate, session->message.payload);
+        session->message.payload = NULL;
+    }
     weft__message_clear(&session->message);
 }
 
@@ -49,7 +54,7 @@ void weft__session_clear(weft__session *session)
 {
     weft__session_drop_message(session);
     weft__session_forget_pending(session);
-    weft__deflate_clear(&session->deflate);
+    if (session->deflate) weft__deflate_clear(session->deflate);
 }
 
 void weft_session_config_init_sized(weft_session_config *config, size_t size)
@@ -103,7 +108,7 @@ static weft_status start_compressing(weft_session *session, const weft_compressi
     weft__deflate_pool_init(&compressing->pool);
     session->compressing = compressing;
     session->config.compression = &compressing->agreed;
-    weft__session_use_pool(&session->core, &compressing->pool);
+    weft__session_use_pool(&session->core, &compressing->deflate, &compressing->pool);
     return WEFT_OK;
 }
 

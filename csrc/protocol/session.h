@@ -25,7 +25,7 @@ typedef enum weft__session_phase {
  */
 typedef struct weft__session {
     const weft_session_config *config; /**< Borrowed for the session's life; shared by many. */
-    weft__deflate deflate;
+    weft__deflate *deflate;            /**< Borrowed likewise; NULL where no compression was agreed. */
     weft__message message;
     uint64_t frame_remaining; /**< Payload bytes of the data frame that is arriving to come. */
     uint8_t *pending;         /**< A header or control frame cut by the end of a read, or NULL. */
@@ -45,8 +45,9 @@ weft_status weft__session_config_check(const weft_session_config *config);
 /** A session behind the opening handshake; `config` outlives it. */
 void weft__session_init(weft__session *session, const weft_session_config *config);
 
-/** Compresses and inflates with the contexts of `pool`, which outlives the session, where `config` has it. */
-void weft__session_use_pool(weft__session *session, weft__deflate_pool *pool);
+/** Compresses and inflates with the contexts of `pool` where `config` has it. `deflate`, which is filled
+ * here, and `pool` outlive the session. */
+void weft__session_use_pool(weft__session *session, weft__deflate *deflate, weft__deflate_pool *pool);
 
 /** Forgets the message under way. */
 void weft__session_drop_message(weft__session *session);

@@ -269,6 +269,7 @@ enum {
 
 /* One end, and what it has written and the other not read yet. */
 typedef struct end {
+    weft__deflate deflate;
     weft_session_config config;
     weft__session session;
     weft__buffer output;
@@ -311,7 +312,7 @@ static void end_init(end *end, weft_role role, const weft_compression *agreed, w
     end->config.role = role;
     end->config.compression = agreed;
     weft__session_init(&end->session, &end->config);
-    weft__session_use_pool(&end->session, pool);
+    weft__session_use_pool(&end->session, &end->deflate, pool);
     end->config.max_frame_size = frame_size;
 }
 

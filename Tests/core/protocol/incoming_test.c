@@ -539,6 +539,7 @@ static void test_the_limit_that_was_passed_is_named(void **state)
     (void)state;
     weft_compression agreed;
     weft__deflate_pool pool;
+    weft__deflate deflate;
     weft__session session;
     weft_event event;
     size_t used;
@@ -549,7 +550,7 @@ static void test_the_limit_that_was_passed_is_named(void **state)
     limits.max_message_size = 4;
     weft__deflate_pool_init(&pool);
     weft__session_init(&session, &limits);
-    weft__session_use_pool(&session, &pool);
+    weft__session_use_pool(&session, &deflate, &pool);
     uint8_t frame[] = {TEXT | RSV1, 7, 0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00};
     weft__session_next(&session, &event, frame, sizeof frame, &used);
     assert_string_equal(event.detail, "a compressed message inflates to more than maxMessageSize 4");

@@ -39,8 +39,8 @@ static void test_fragments_are_put_together(void **state)
     assert_int_equal(add(&message, "de"), WEFT_OK);
     assert_int_equal(weft__message_finish(&message), WEFT_OK);
     assert_int_equal(message.type, WEFT_BINARY);
-    assert_int_equal(weft__buffer_length(&message.payload), 5);
-    assert_memory_equal(weft__buffer_front(&message.payload), "abcde", 5);
+    assert_int_equal(weft__message_length(&message), 5);
+    assert_memory_equal(weft__buffer_front(message.payload), "abcde", 5);
     weft__message_clear(&message);
 }
 
@@ -104,6 +104,7 @@ static void test_a_refused_frame_changes_nothing(void **state)
     assert_false(weft__message_is_under_way(&message));
     assert_int_equal(begin(&message, WEFT_OPCODE_TEXT, 10), WEFT_OK);
     assert_int_equal(message.fragments, 1);
+    weft__message_clear(&message);
 }
 
 static void test_text_is_wrong_with_its_wrong_byte(void **state)
@@ -159,15 +160,18 @@ static void test_memory_follows_the_bytes_that_arrived(void **state)
 static void test_an_append_without_memory_says_so_and_leaks_nothing(void **state)
 {
     (void)state;
-    counting_allocator counter;
-    allocator_count(&counter);
-    weft__message message = {0};
-    assert_int_equal(begin(&message, WEFT_OPCODE_BINARY, 10), WEFT_OK);
-    counter.fail_at = 1;
-    assert_int_equal(add(&message, "abc"), WEFT_ENOMEM);
-    assert_int_equal(weft__buffer_length(&message.payload), 0);
-    weft__message_clear(&message);
-    allocator_restore(&counter);
+    for (size_t fail_at = 1; fail_at <= 2; fail_at++) {
+        counting_allocator counter;
+        allocator_count(&counter);
+        weft__message message = {0};
+        assert_int_equal(begin(&message, WEFT_OPCODE_BINARY, 10), WEFT_OK);
+        counter.fail_at = fail_at;
+        assert_int_equal(add(&message, "abc"), WEFT_ENOMEM);
+        assert_int_equal(weft__message_length(&message), 0);
+        weft__message_clear(&message);
+        assert_int_equal(counter.blocks, 0);
+        allocator_restore(&counter);
+    }
 }
 
 int main(void)

@@ -149,9 +149,10 @@ static void read_cut(transcript *to, const weft_session_config *config, const wi
     allocator_count(&counter);
     weft__session session;
     weft__deflate_pool pool;
+    weft__deflate deflate;
     weft__deflate_pool_init(&pool);
     weft__session_init(&session, config);
-    weft__session_use_pool(&session, &pool);
+    weft__session_use_pool(&session, &deflate, &pool);
     memset(to, 0, sizeof *to);
     if (cut <= wire->length) {
         feed(&session, to, wire->bytes, cut);
