@@ -57,6 +57,33 @@ struct UpgradeTests {
         }
     }
 
+    @Test("UpgradeRequest: fields come back as they were sent, also from the caller of the open connection")
+    func fieldsAsSent() async throws {
+        let sent = [
+            "Pragma: no-cache", "pragma: No-Cache", "Accept: */*", "ACCEPT: */*", "User-Agent: x",
+            "user-agent: y",
+            "Sec-WebSocket-Extensions: permessage-deflate", "Sec-WebSocket-Extensions: x; y", "X-Empty: ",
+            "Cookie: a=1; b=2", "Cookie: c=3", "X-Long: \(String(repeating: "long ", count: 4000))end",
+        ]
+        var configuration = ListenerConfiguration()
+        configuration.requestLimits.maxHeaderSize = 1 << 16
+        let service = Recorder()
+        let attach: (Listener) throws -> Void = { try $0.attach(at: "/ws") { _ in Upgrade(service) } }
+        try await withListener(configuration, attach: attach) { listener in
+            let peer = try await RawPeer.connect(listener.port)
+            try await peer.send(RawPeer.upgradeRequest("http://127.0.0.1/ws?x=1", sent))
+            #expect(try await peer.readResponse().status == 101)
+            let request = try #require(try await service.callers.next().request)
+            let fields = request.head.headerFields.map { "\($0.name.rawName): \($0.value)" }
+            #expect(fields.suffix(sent.count) == sent[...])
+            #expect(fields.prefix(2) == ["Upgrade: websocket", "Connection: Upgrade"])
+            #expect(request.head.authority == "127.0.0.1")
+            #expect(request.head.path == "http://127.0.0.1/ws?x=1")
+            #expect(request.path == "/ws" && request.query == "x=1")
+            #expect(request.peerCertificate == nil)
+        }
+    }
+
     @Test("Server answers: bytes that follow the request in the same packet are the first frames")
     func framesInThePacket() async throws {
         try await serve(Echo()) { listener in

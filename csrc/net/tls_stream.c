@@ -53,7 +53,8 @@ static bool shake_hands(weft__stream *stream, weft__buffer *records)
     weft__tls_engine *engine = engine_of(stream);
     weft_status status = weft__tls_engine_shake_hands(engine, records);
     if (status == WEFT_OK && engine->peer_has_closed) {
-        status = weft__tls_problem_set(&engine->problem, "the TLS handshake failed: the peer closed");
+        status = weft__tls_problem_set(weft__tls_engine_problem(engine),
+                                       "the TLS handshake failed: the peer closed");
     }
     send_answers(stream, records);
     if (status != WEFT_OK) break_for(stream, status);
@@ -163,8 +164,9 @@ static void tls_end(weft__stream *stream)
     weft__tls_engine *engine = engine_of(stream);
     weft__stream_stop_reading(stream);
     if (engine->peer_has_closed) return; /* it was told */
-    weft__tls_problem_set(&engine->problem, engine->is_open ? "TCP ended without the close_notify of TLS"
-                                                            : "the peer ended TCP during the TLS handshake");
+    weft__tls_problem_set(weft__tls_engine_problem(engine),
+                          engine->is_open ? "TCP ended without the close_notify of TLS"
+                                          : "the peer ended TCP during the TLS handshake");
     weft__stream_break(stream, WEFT__BROKEN_BY_KIND);
 }
 
@@ -172,7 +174,7 @@ static const char *tls_break_text(const weft__stream *stream, weft_status *statu
 {
     const weft__tls_engine *engine = engine_of(stream);
     *status = engine->has_failed || !engine->is_open ? WEFT_ETLS : WEFT_ELOST;
-    return engine->problem.text;
+    return weft__tls_engine_text(engine);
 }
 
 /* -- sending ------------------------------------------------------------------------------------- */

@@ -143,6 +143,7 @@ void weft__tls_engine_free(weft__tls_engine *engine)
     weft_tls_release(engine->tls);
     weft__buffer_clear(&engine->held);
     weft__free(engine->peer);
+    weft__free(engine->problem);
     weft__free(engine);
 }
 

@@ -7,7 +7,7 @@
 
 /**
  * One side of one TLS connection, without I/O: records of the peer in, plain bytes out, and the other way. A
- * call that fails leaves WEFT_ETLS and a sentence in `problem`, or WEFT_ENOMEM; nothing works afterwards,
+ * call that fails returns WEFT_ETLS, with a sentence, or WEFT_ENOMEM; nothing works afterwards,
  * but records may have been written that tell the peer why.
  */
 typedef struct weft__tls_engine {
@@ -20,11 +20,17 @@ typedef struct weft__tls_engine {
     bool is_open;           /* the handshake is done */
     bool peer_has_closed;   /* with close_notify */
     bool has_failed;
-    bool is_out_of_memory; /* for records */
-    char *peer;            /* of a client: "host:port", closed by a NUL, for sentences and sessions */
-    weft__buffer held;     /* the peer's records that wait for the stream's owner; the stream fills it */
-    weft__tls_problem problem;
+    bool is_out_of_memory;      /* for records */
+    char *peer;                 /* of a client: "host:port", closed by a NUL, for sentences and sessions */
+    weft__buffer held;          /* the peer's records that wait for the stream's owner; the stream fills it */
+    weft__tls_problem *problem; /* NULL: nothing was wrong, or there was no memory for the sentence */
 } weft__tls_engine;
+
+/** Where the sentence goes; NULL without memory. */
+weft__tls_problem *weft__tls_engine_problem(weft__tls_engine *engine);
+
+/** The sentence, or a general one; lives as long as the engine. */
+const char *weft__tls_engine_text(const weft__tls_engine *engine);
 
 /** A new one. A client names the host that it has dialled; a server gives NULL. WEFT_ENOMEM. */
 weft_status weft__tls_engine_new(weft__tls_engine **out, weft_tls *tls, const char *host, uint16_t port);

@@ -1,6 +1,8 @@
 /* The sentences for what goes wrong with a connection. */
 #include "tls/engine.h"
 
+#include "base/allocator.h"
+
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
@@ -27,11 +29,22 @@ void weft__tls_engine_describe_refusal(const weft__tls_engine *engine, X509 *cer
                           *issuer ? issuer : "unknown");
 }
 
+weft__tls_problem *weft__tls_engine_problem(weft__tls_engine *engine)
+{
+    if (!engine->problem) engine->problem = weft__alloc_zeroed(sizeof *engine->problem);
+    return engine->problem;
+}
+
+const char *weft__tls_engine_text(const weft__tls_engine *engine)
+{
+    return engine->problem ? engine->problem->text : weft_status_text(WEFT_ETLS);
+}
+
 void weft__tls_engine_refuse(weft__tls_engine *engine, X509_STORE_CTX *chain)
 {
     const char *cause = X509_verify_cert_error_string(X509_STORE_CTX_get_error(chain));
     X509 *certificate = X509_STORE_CTX_get_current_cert(chain);
-    weft__tls_engine_describe_refusal(engine, certificate, cause, &engine->problem);
+    weft__tls_engine_describe_refusal(engine, certificate, cause, weft__tls_engine_problem(engine));
 }
 
 /* OpenSSL 3.0 has no words for some of TLS 1.3. */
@@ -69,12 +82,13 @@ weft_status weft__tls_engine_fail(weft__tls_engine *engine)
     unsigned long error = weft__tls_take_error();
     int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
     engine->has_failed = true;
-    weft__tls_problem *problem = &engine->problem;
+    bool is_explained = engine->problem != NULL;
+    weft__tls_problem *problem = weft__tls_engine_problem(engine);
     if (engine->is_out_of_memory || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE) {
         weft__tls_problem_set(problem, "%s", weft_status_text(WEFT_ENOMEM));
         return WEFT_ENOMEM;
     }
-    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && problem->text[0]) return WEFT_ETLS;
+    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && is_explained) return WEFT_ETLS;
     if (reason >= SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256) {
         int alert = reason - SSL_AD_REASON_OFFSET;
         return weft__tls_problem_set(problem, "%s: the peer sent the alert \"%s\" (%d)", phase(engine),

@@ -8,6 +8,7 @@
 weft_status weft__tls_problem_set(weft__tls_problem *problem, const char *format, ...)
 {
     va_list arguments;
+    if (!problem) return WEFT_ETLS;
     va_start(arguments, format);
     vsnprintf(problem->text, sizeof problem->text, format, arguments);
     va_end(arguments);

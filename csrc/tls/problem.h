@@ -9,7 +9,7 @@ typedef struct weft__tls_problem {
 } weft__tls_problem;
 
 /** Fills `problem`, cut at its size; bytes that are not printable ASCII become '?', for a sentence may quote
- *  the peer. Always returns WEFT_ETLS. */
+ *  the peer. Always returns WEFT_ETLS; NULL is fine. */
 weft_status weft__tls_problem_set(weft__tls_problem *problem, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -166,11 +166,11 @@ static void test_a_client_without_a_certificate_is_refused_where_one_is_required
     pair_open(&pair, open_client(&all), open_verifying_server(WEFT_TLS_VERIFY_REQUIRED), SIZE_MAX);
     shake_hands(&pair);
     assert_int_equal(pair.server_status, WEFT_ETLS);
-    assert_string_equal(pair.server->problem.text,
+    assert_string_equal(pair.server->problem->text,
                         "the TLS handshake failed: the peer has shown no certificate");
     weft__buffer plain = {0}; /* in TLS 1.3 the client was done already */
     assert_int_equal(receive(pair.client, &pair.to_client, SIZE_MAX, &plain, &pair.to_server), WEFT_ETLS);
-    assert_string_equal(pair.client->problem.text,
+    assert_string_equal(pair.client->problem->text,
                         "TLS failed: the peer sent the alert \"certificate required\" (116)");
     weft__buffer_clear(&plain);
     pair_close(&pair);
@@ -186,8 +186,8 @@ static void test_a_strangers_certificate_is_refused_even_where_none_is_required(
     pair_open(&pair, open_client_with(file, key), open_verifying_server(WEFT_TLS_VERIFY_OPTIONAL), SIZE_MAX);
     shake_hands(&pair);
     assert_int_equal(pair.server_status, WEFT_ETLS);
-    assert_string_equal(pair.server->problem.text, "the certificate of the client is refused: self-signed "
-                                                   "certificate (subject CN=stranger, issuer CN=stranger)");
+    assert_string_equal(pair.server->problem->text, "the certificate of the client is refused: self-signed "
+                                                    "certificate (subject CN=stranger, issuer CN=stranger)");
     pair_close(&pair);
     discard(&stranger);
 }
@@ -236,7 +236,7 @@ static void test_other_protocols_are_told_apart(void **state)
     const char http[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     weft__tls_engine_feed(server, (const uint8_t *)http, sizeof http - 1);
     assert_int_equal(weft__tls_engine_shake_hands(server, &answers), WEFT_ETLS);
-    assert_string_equal(server->problem.text, "the TLS handshake failed: the peer speaks plain HTTP");
+    assert_string_equal(server->problem->text, "the TLS handshake failed: the peer speaks plain HTTP");
     weft__tls_engine_free(server);
     assert_int_equal(weft__tls_engine_new(&server, tls, NULL, 0), WEFT_OK);
     weft__tls_engine_feed(server, (const uint8_t *)"\x81\x85garbage", 9);

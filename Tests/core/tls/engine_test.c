@@ -32,11 +32,11 @@ static void test_a_changed_record_ends_it(void **state)
     weft__buffer plain = {0};
     assert_int_equal(receive(pair.server, &pair.to_server, SIZE_MAX, &plain, &pair.to_client), WEFT_ETLS);
     assert_int_equal(weft__buffer_length(&plain), 0);
-    assert_string_equal(pair.server->problem.text, "TLS failed: decryption failed or bad record mac");
+    assert_string_equal(pair.server->problem->text, "TLS failed: decryption failed or bad record mac");
     assert_int_equal(weft__tls_engine_write(pair.server, (const uint8_t *)"no", 2, &pair.to_client),
                      WEFT_ETLS);
     assert_int_equal(receive(pair.client, &pair.to_client, SIZE_MAX, &plain, &pair.to_server), WEFT_ETLS);
-    assert_string_equal(pair.client->problem.text,
+    assert_string_equal(pair.client->problem->text,
                         "TLS failed: the peer sent the alert \"bad record mac\" (20)");
     weft__buffer_clear(&plain);
     pair_close(&pair);
@@ -209,7 +209,7 @@ static void expect_expired(weft_tls *client, weft_tls *server)
     pair_open(&pair, weft_tls_retain(client), weft_tls_retain(server), SIZE_MAX);
     shake_hands(&pair);
     assert_int_equal(pair.server_status, WEFT_ETLS);
-    assert_non_null(strstr(pair.server->problem.text, "certificate has expired"));
+    assert_non_null(strstr(pair.server->problem->text, "certificate has expired"));
     pair_close(&pair);
 }
 

@@ -102,9 +102,9 @@ static inline void expect_refusal(pair *pair, const char *clients_sentence, cons
 {
     shake_hands(pair);
     assert_int_equal(pair->client_status, WEFT_ETLS);
-    assert_string_equal(pair->client->problem.text, clients_sentence);
+    assert_string_equal(pair->client->problem->text, clients_sentence);
     assert_int_equal(pair->server_status, WEFT_ETLS);
-    assert_string_equal(pair->server->problem.text, servers_sentence);
+    assert_string_equal(pair->server->problem->text, servers_sentence);
     pair_close(pair);
 }
 

@@ -11,6 +11,7 @@ static void test_a_sentence_is_printable_and_cut(void **state)
     (void)state;
     weft__tls_problem problem;
     assert_int_equal(weft__tls_problem_set(&problem, "a\r\nb%s", "\xc3\xa9"), WEFT_ETLS);
+    assert_int_equal(weft__tls_problem_set(NULL, "%s", "no memory for the sentence"), WEFT_ETLS);
     assert_string_equal(problem.text, "a??b??");
     char long_text[1000];
     memset(long_text, 'x', sizeof long_text - 1);
