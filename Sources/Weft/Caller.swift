@@ -73,7 +73,8 @@ public final class Caller: Sendable {
 
     /// Keeps a value with the connection.
     public func setAttribute(_ name: String, _ value: any Sendable) {
-        _ = handle.withAttributes { $0.updateValue(value, forKey: name) }  // what was there goes outside the lock
+        // What was there goes outside the lock.
+        _ = handle.withAttributes { $0.updateValue(value, forKey: name) }
     }
 
     /// The value kept under that name; nil when there is none.
