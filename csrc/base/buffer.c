@@ -17,12 +17,9 @@ static void move_to_front(weft__buffer *buffer)
     buffer->start = 0;
 }
 
-uint8_t *weft__buffer_reserve(weft__buffer *buffer, size_t length, size_t ceiling)
+uint8_t *weft__buffer_make_room(weft__buffer *buffer, size_t length)
 {
     size_t held = weft__buffer_length(buffer);
-    if (length > ceiling || held > ceiling - length) return NULL;
-    if (buffer->capacity - buffer->end >= length) return buffer->bytes + buffer->end;
-
     /* The front is reused only when that frees at least as much as it moves, so that
      * a queue drained in small steps is not copied at every step. */
     if (buffer->capacity - held >= length && buffer->start >= held) {

@@ -26,11 +26,20 @@ static inline uint8_t *weft__buffer_front(const weft__buffer *buffer)
     return buffer->start ? buffer->bytes + buffer->start : buffer->bytes;
 }
 
+/** weft__buffer_reserve where the block has no room behind the content. */
+uint8_t *weft__buffer_make_room(weft__buffer *buffer, size_t length);
+
 /**
  * Room for `length` (at least 1) more bytes in one piece at the end, or NULL when memory ran out or
  * the content would pass `ceiling`. The bytes count only after weft__buffer_commit.
  */
-uint8_t *weft__buffer_reserve(weft__buffer *buffer, size_t length, size_t ceiling);
+static inline uint8_t *weft__buffer_reserve(weft__buffer *buffer, size_t length, size_t ceiling)
+{
+    size_t held = weft__buffer_length(buffer);
+    if (length > ceiling || held > ceiling - length) return NULL;
+    if (buffer->capacity - buffer->end >= length) return buffer->bytes + buffer->end;
+    return weft__buffer_make_room(buffer, length);
+}
 
 /** Counts `length` bytes that were written behind weft__buffer_reserve. */
 static inline void weft__buffer_commit(weft__buffer *buffer, size_t length)

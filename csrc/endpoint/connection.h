@@ -202,6 +202,10 @@ weft_status weft__connection_write_control(weft_connection *connection, weft_opc
 void weft__connection_drained(weft_connection *connection);
 
 /** True when so much waits for the peer that it is not read from. */
-bool weft__connection_is_choked(const weft_connection *connection);
+static inline bool weft__connection_is_choked(const weft_connection *connection)
+{
+    return atomic_load_explicit(&connection->unsent, memory_order_relaxed) > 0 &&
+           weft__stream_unsent(connection->stream) > connection->plan->config.high_water;
+}
 
 #endif

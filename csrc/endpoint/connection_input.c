@@ -34,13 +34,11 @@ static void take_pong(weft_connection *connection, const weft_event *event)
     if (service->on_pong) service->on_pong(connection->context, connection, event->bytes, event->length);
 }
 
-static void take_message(weft_connection *connection, const weft_event *event)
+static void take_message(weft_connection *connection, weft_message_type type, const uint8_t *bytes,
+                         size_t length)
 {
     const weft_service *service = &connection->plan->service;
-    weft_message_type type = event->type == WEFT_EVENT_TEXT ? WEFT_TEXT : WEFT_BINARY;
-    if (service->on_message) {
-        service->on_message(connection->context, connection, type, event->bytes, event->length);
-    }
+    if (service->on_message) service->on_message(connection->context, connection, type, bytes, length);
 }
 
 static void take_event(weft_connection *connection, const weft_event *event)
@@ -49,8 +47,8 @@ static void take_event(weft_connection *connection, const weft_event *event)
     connection->last_activity_ms = weft__loop_now(connection->loop);
     switch (event->type) {
     case WEFT_EVENT_NONE: return;
-    case WEFT_EVENT_TEXT:
-    case WEFT_EVENT_BINARY: take_message(connection, event); return;
+    case WEFT_EVENT_TEXT: take_message(connection, WEFT_TEXT, event->bytes, event->length); return;
+    case WEFT_EVENT_BINARY: take_message(connection, WEFT_BINARY, event->bytes, event->length); return;
     case WEFT_EVENT_PING: take_ping(connection, event); return;
     case WEFT_EVENT_PONG: take_pong(connection, event); return;
     case WEFT_EVENT_CLOSE:
@@ -62,12 +60,30 @@ static void take_event(weft_connection *connection, const weft_event *event)
     }
 }
 
+/* The short messages that `bytes` begin with, each handed out as soon as it is found: most messages are
+ * short. Returns how many of the bytes are done with. */
+static size_t deliver_short(weft_connection *connection, uint8_t *bytes, size_t length)
+{
+    size_t used = 0;
+    while (may_deliver(connection) && weft__session_is_between_messages(&connection->session)) {
+        size_t taken = weft__session_take_short(&connection->session, bytes + used, length - used);
+        if (taken == 0) break;
+        const uint8_t *frame = bytes + used;
+        used += taken;
+        connection->last_activity_ms = weft__loop_now(connection->loop);
+        take_message(connection, weft__short_type(frame), frame + WEFT__SHORT_HEADER,
+                     taken - WEFT__SHORT_HEADER);
+    }
+    return used;
+}
+
 /* Returns how many of the bytes are done with; fewer only when the connection has been told to wait. */
 static size_t deliver(weft_connection *connection, uint8_t *bytes, size_t length)
 {
-    size_t used = 0;
     connection->is_delivering = true;
-    while (may_deliver(connection)) {
+    size_t used = deliver_short(connection, bytes, length);
+    bool is_done = used == length && weft__session_is_between_messages(&connection->session);
+    while (!is_done && may_deliver(connection)) {
         weft_event event;
         size_t taken;
         weft__session_next(&connection->session, &event, bytes + used, length - used, &taken);
@@ -92,11 +108,11 @@ static void hold(weft_connection *connection, const uint8_t *bytes, size_t lengt
                                weft_status_text(WEFT_ENOMEM));
 }
 
+/* The loop's hold lasts to the end of the turn, whatever happens. */
 static void on_read(void *owner, uint8_t *bytes, size_t length)
 {
     weft_connection *connection = owner;
     if (!listens(connection)) return; /* RFC 6455 section 7.1.7: what follows the end is dropped */
-    weft_connection_retain(connection);
     connection->last_read_ms = weft__loop_now(connection->loop);
     if (connection->awaits_pong) {
         connection->awaits_pong = false; /* any byte shows life; the next silence counts from it */
@@ -108,7 +124,6 @@ static void on_read(void *owner, uint8_t *bytes, size_t length)
         hold(connection, bytes + used, length - used);
         if (listens(connection)) weft__stream_stop_reading(connection->stream);
     }
-    weft_connection_release(connection);
 }
 
 static void on_end(void *owner, weft_status status, const char *detail)

@@ -14,12 +14,6 @@ enum {
     FRAMES_AT_ONCE = 7,
 };
 
-bool weft__connection_is_choked(const weft_connection *connection)
-{
-    return connection->stream &&
-           weft__stream_unsent(connection->stream) > connection->plan->config.high_water;
-}
-
 size_t weft_connection_buffered_amount(const weft_connection *connection)
 {
     return atomic_load_explicit(&connection->posted, memory_order_relaxed) +
@@ -226,6 +220,23 @@ static weft_status post(weft_connection *connection, weft_opcode opcode, const u
 
 /* -- the doors ----------------------------------------------------------------------------------- */
 
+/* Nothing has a say in it but room: no limit, as nothing waits, no extension, no masking key. */
+static bool is_simple(const weft_connection *connection, size_t length)
+{
+    return weft__turn_here == connection->loop && connection->state == WEFT__CONNECTION_OPEN &&
+           weft__session_is_short(&connection->session, length) && !connection->session.deflate &&
+           weft__session_can_send(&connection->session) && weft_connection_buffered_amount(connection) == 0;
+}
+
+static weft_status send_simple(weft_connection *connection, weft_message_type type, const uint8_t *bytes,
+                               size_t length)
+{
+    weft__buffer *output = weft__stream_output(connection->stream);
+    if (!output) return WEFT_ENOMEM;
+    connection->last_activity_ms = weft__loop_now(connection->loop);
+    return weft__session_write_short(output, (uint8_t)(WEFT__FINAL | type), bytes, length);
+}
+
 static weft_status send_frame(weft_connection *connection, weft_opcode opcode, const uint8_t *bytes,
                               size_t length)
 {
@@ -243,17 +254,24 @@ static weft_status send_frame(weft_connection *connection, weft_opcode opcode, c
     return status;
 }
 
+static weft_status send_message(weft_connection *connection, weft_message_type type, const uint8_t *bytes,
+                                size_t length)
+{
+    if (is_simple(connection, length)) return send_simple(connection, type, bytes, length);
+    return send_frame(connection, (weft_opcode)type, bytes, length);
+}
+
 weft_status weft_connection_send(weft_connection *connection, weft_message_type type, const uint8_t *bytes,
                                  size_t length)
 {
     if (type != WEFT_TEXT && type != WEFT_BINARY) return WEFT_EINVAL;
     if (type == WEFT_TEXT && !weft__utf8_is_valid(bytes, length)) return WEFT_EPAYLOAD;
-    return send_frame(connection, (weft_opcode)type, bytes, length);
+    return send_message(connection, type, bytes, length);
 }
 
 weft_status weft_connection_send_valid_text(weft_connection *connection, const uint8_t *bytes, size_t length)
 {
-    return send_frame(connection, WEFT_OPCODE_TEXT, bytes, length);
+    return send_message(connection, WEFT_TEXT, bytes, length);
 }
 
 weft_status weft_connection_ping(weft_connection *connection, const uint8_t *bytes, size_t length)

@@ -37,9 +37,11 @@ void weft__loop_set_tenant(weft_loop *loop, weft__loop_tenant *tenant)
     loop->tenant = tenant;
 }
 
+_Thread_local weft_loop *weft__turn_here;
+
 bool weft_loop_is_current(const weft_loop *loop)
 {
-    return pthread_equal(pthread_self(), loop->thread) != 0;
+    return weft__turn_here == loop || pthread_equal(pthread_self(), loop->thread) != 0;
 }
 
 void weft_loop_set_data(weft_loop *loop, void *data)
@@ -146,7 +148,10 @@ static void wake_self(weft_loop *loop)
 void weft__turn_begin(weft_loop *loop)
 {
     weft__assert_on_loop(loop);
-    if (loop->turn_depth++ == 0) loop->now_ms = uv_now(loop->uv);
+    if (loop->turn_depth++ > 0) return;
+    loop->now_ms = uv_now(loop->uv);
+    loop->outer = weft__turn_here;
+    weft__turn_here = loop;
 }
 
 void weft__turn_end(weft_loop *loop)
@@ -164,6 +169,7 @@ void weft__turn_end(weft_loop *loop)
         run_tasks(loop, &budget);
     }
     loop->turn_depth--;
+    weft__turn_here = loop->outer;
     if (loop->tasks.count > 0 && !loop->is_shut) wake_self(loop);
 }
 

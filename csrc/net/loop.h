@@ -35,6 +35,9 @@ void weft__loop_start_timer(weft_loop *loop, weft__timer *timer, uint64_t delay_
 void weft__turn_begin(weft_loop *loop);
 void weft__turn_end(weft_loop *loop);
 
+/** The loop whose turn this thread is in, the innermost where turns of several loops nest, or NULL. */
+extern _Thread_local weft_loop *weft__turn_here __attribute__((tls_model("initial-exec")));
+
 /** Something to do when the turn ends, after the posted tasks; embedded in its owner. */
 typedef struct weft__turn_end_hook {
     weft__link link;

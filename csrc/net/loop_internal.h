@@ -48,8 +48,9 @@ struct weft_loop {
     size_t holds;          /* on the alarm, of an attached loop */
     weft__wheel wheel;
     unsigned turn_depth;
-    uint64_t now_ms; /* of the current turn */
-    bool is_shut;    /**< Takes no posts any more. */
+    weft_loop *outer; /* whose turn this thread was in when ours began, or NULL */
+    uint64_t now_ms;  /* of the current turn */
+    bool is_shut;     /**< Takes no posts any more. */
     weft__task_ring tasks;
     weft__link turn_end_hooks;
     weft__link members;

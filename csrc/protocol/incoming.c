@@ -358,35 +358,39 @@ static void take_frame(weft__session *session, weft_event *event, uint8_t *bytes
     begin_data_frame(session, event, &header);
 }
 
-/* The commonest frame of all, without the questions that only other frames answer: a short whole message from
- * a client. False when it is not that; then nothing was done. */
-static bool take_short_message(weft__session *session, weft_event *event, uint8_t *bytes, size_t length,
-                               size_t *used)
+size_t weft__session_take_short(const weft__session *session, uint8_t *bytes, size_t length)
 {
     enum {
-        HEADER = 2 + 4,
         FINAL_TEXT = 0x81,
         FINAL_BINARY = 0x82,
         MASKED = 0x80
     };
-    if (length < HEADER || session->config->role != WEFT_SERVER) return false;
-    if (bytes[0] != FINAL_TEXT && bytes[0] != FINAL_BINARY) return false;
-    size_t payload_length = bytes[1] ^ MASKED; /* unmasked and longer ones come out above 125 */
     const weft_session_config *limits = session->config;
-    if (payload_length > WEFT_CONTROL_PAYLOAD_MAX || payload_length > length - HEADER) return false;
-    if (payload_length > limits->max_frame_size || payload_length > limits->max_message_size) return false;
-    if (weft__message_is_under_way(&session->message)) return false;
+    if (length < WEFT__SHORT_HEADER || limits->role != WEFT_SERVER) return 0;
+    if (bytes[0] != FINAL_TEXT && bytes[0] != FINAL_BINARY) return 0;
+    size_t payload_length = bytes[1] ^ MASKED; /* unmasked and longer ones come out above 125 */
+    if (payload_length > WEFT_CONTROL_PAYLOAD_MAX || payload_length > length - WEFT__SHORT_HEADER) return 0;
+    if (payload_length > limits->max_frame_size || payload_length > limits->max_message_size) return 0;
 
-    uint8_t *payload = bytes + HEADER;
-    *used += HEADER + payload_length;
-    weft__mask_short(payload, payload_length, bytes + 2);
-    if (bytes[0] == FINAL_BINARY) {
-        deliver(event, WEFT_EVENT_BINARY, payload, payload_length);
-    } else if (weft__utf8_is_valid(payload, payload_length)) {
-        deliver(event, WEFT_EVENT_TEXT, payload, payload_length);
-    } else {
-        fail(session, event, WEFT_EPAYLOAD, not_utf8);
+    uint8_t *payload = bytes + WEFT__SHORT_HEADER, *key = bytes + 2;
+    bool is_ascii = weft__mask_short(payload, payload_length, key);
+    if (!is_ascii && bytes[0] == FINAL_TEXT && !weft__utf8_is_valid(payload, payload_length)) {
+        weft__mask_short(payload, payload_length, key); /* as it came, for whom it concerns */
+        return 0;
     }
+    return WEFT__SHORT_HEADER + payload_length;
+}
+
+/* The commonest frame of all, without the questions that only other frames answer. False when it is not that.
+ */
+static bool take_short_message(weft__session *session, weft_event *event, uint8_t *bytes, size_t length,
+                               size_t *used)
+{
+    if (weft__message_is_under_way(&session->message)) return false;
+    size_t taken = weft__session_take_short(session, bytes, length);
+    if (taken == 0) return false;
+    *used += taken;
+    deliver(event, event_of(weft__short_type(bytes)), bytes + WEFT__SHORT_HEADER, taken - WEFT__SHORT_HEADER);
     return true;
 }
 

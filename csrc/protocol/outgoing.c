@@ -30,7 +30,6 @@ void weft__session_end_message(weft__session *session, const weft__outgoing *mes
 }
 
 enum {
-    FINAL = 0x80,
     COMPRESSED = 0x40
 };
 
@@ -108,25 +107,6 @@ static uint8_t *put_frame(const weft__session *session, uint8_t *to, const weft_
     return to + frame->payload_length;
 }
 
-static bool is_one_short_frame(const weft__session *session, size_t length)
-{
-    return length <= WEFT_CONTROL_PAYLOAD_MAX && length <= session->config->max_frame_size &&
-           session->config->role == WEFT_SERVER;
-}
-
-/* The commonest message of all: one short frame of a server. */
-static weft_status write_short_message(weft__buffer *out, uint8_t first_byte, const uint8_t *bytes,
-                                       size_t length)
-{
-    uint8_t *room = weft__buffer_reserve(out, 2 + length, SIZE_MAX);
-    if (!room) return WEFT_ENOMEM;
-    room[0] = first_byte;
-    room[1] = (uint8_t)length;
-    if (length) memcpy(room + 2, bytes, length);
-    weft__buffer_commit(out, 2 + length);
-    return WEFT_OK;
-}
-
 static weft_status write_any_frames(const weft__session *session, weft__buffer *out, weft__outgoing *message)
 {
     size_t wire_length = weft__session_wire_length(session, message->length);
@@ -146,9 +126,9 @@ static weft_status write_any_frames(const weft__session *session, weft__buffer *
 weft_status weft__session_write_frames(const weft__session *session, weft__buffer *out,
                                        weft__outgoing *message)
 {
-    if (!is_one_short_frame(session, message->length)) return write_any_frames(session, out, message);
-    uint8_t first_byte = (uint8_t)(FINAL | message->opcode | (message->is_compressed ? COMPRESSED : 0));
-    weft_status status = write_short_message(out, first_byte, message->bytes, message->length);
+    if (!weft__session_is_short(session, message->length)) return write_any_frames(session, out, message);
+    uint8_t first_byte = (uint8_t)(WEFT__FINAL | message->opcode | (message->is_compressed ? COMPRESSED : 0));
+    weft_status status = weft__session_write_short(out, first_byte, message->bytes, message->length);
     message->is_done = status == WEFT_OK;
     return status;
 }
@@ -167,8 +147,8 @@ weft_status weft__session_write_message(weft__session *session, weft__buffer *ou
 {
     if (!weft__session_can_send(session)) return WEFT_ECLOSED;
     if (session->deflate) return compress_and_write(session, out, type, bytes, length);
-    if (is_one_short_frame(session, length))
-        return write_short_message(out, (uint8_t)(FINAL | type), bytes, length);
+    if (weft__session_is_short(session, length))
+        return weft__session_write_short(out, (uint8_t)(WEFT__FINAL | type), bytes, length);
     weft__outgoing message = uncompressed(type, bytes, length);
     return write_any_frames(session, out, &message);
 }

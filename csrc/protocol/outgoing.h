@@ -3,6 +3,8 @@
 
 #include "protocol/session.h"
 
+#include <string.h>
+
 /** A message on its way out. */
 typedef struct weft__outgoing {
     const uint8_t *bytes; /**< What is left of the payload. */
@@ -42,6 +44,30 @@ size_t weft__session_wire_length(const weft__session *session, size_t length);
 /** Appends the frames of a message that has begun to `out`, or nothing: WEFT_ENOMEM, WEFT_ESYSTEM. */
 weft_status weft__session_write_frames(const weft__session *session, weft__buffer *out,
                                        weft__outgoing *message);
+
+enum {
+    WEFT__FINAL = 0x80 /**< In the first byte of a frame: the last one of its message. */
+};
+
+/** The commonest message of all: it is one frame of a server, of the shortest form. */
+static inline bool weft__session_is_short(const weft__session *session, size_t length)
+{
+    return length <= WEFT_CONTROL_PAYLOAD_MAX && length <= session->config->max_frame_size &&
+           session->config->role == WEFT_SERVER;
+}
+
+/** Appends the one frame of such a message, or nothing: WEFT_ENOMEM. */
+static inline weft_status weft__session_write_short(weft__buffer *out, uint8_t first_byte,
+                                                    const uint8_t *bytes, size_t length)
+{
+    uint8_t *room = weft__buffer_reserve(out, 2 + length, SIZE_MAX);
+    if (!room) return WEFT_ENOMEM;
+    room[0] = first_byte;
+    room[1] = (uint8_t)length;
+    if (length) memcpy(room + 2, bytes, length);
+    weft__buffer_commit(out, 2 + length);
+    return WEFT_OK;
+}
 
 /** Appends a whole message to `out`, or nothing: WEFT_ECLOSED, WEFT_ENOMEM, WEFT_ESYSTEM. Text is not
  *  checked. */

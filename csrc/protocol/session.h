@@ -77,4 +77,11 @@ static inline bool weft__session_can_receive(const weft__session *session)
     return session->phase <= WEFT__SESSION_CLOSE_SENT;
 }
 
+/** True when the next byte of the peer begins a frame that may begin a message, and nothing is lent out. */
+static inline bool weft__session_is_between_messages(const weft__session *session)
+{
+    return weft__session_can_receive(session) && !session->is_inside_frame && !session->pending &&
+           !session->message_is_delivered && !weft__message_is_under_way(&session->message);
+}
+
 #endif
