@@ -37,8 +37,14 @@ public struct UpgradeRequest: Sendable {
 
     /// The subprotocols that the client offers, in its order.
     public var subprotocols: [String] {
-        head.headerFields[values: .secWebSocketProtocol].flatMap { $0.split(separator: ",") }.map { element in
-            String(element.drop(while: \.isHTTPSpace).reversed().drop(while: \.isHTTPSpace).reversed())
+        head.headerFields[values: .secWebSocketProtocol].flatMap { value in
+            // As bytes, since a client chooses how long the list is and characters are dear to tell apart.
+            value.utf8.split(separator: UInt8(ascii: ",")).compactMap { element in
+                guard let first = element.firstIndex(where: \.isNotBlank),
+                    let last = element.lastIndex(where: \.isNotBlank)
+                else { return nil }
+                return String(element[first...last])
+            }
         }
     }
 
@@ -54,8 +60,9 @@ private final class ParsedHead: Sendable {
     let head = Locked<HTTPRequest?>(nil)
 }
 
-extension Character {
-    fileprivate var isHTTPSpace: Bool { self == " " || self == "\t" }
+extension UInt8 {
+    /// False for the blanks around the elements of a list (RFC 9110 §5.6.3).
+    fileprivate var isNotBlank: Bool { self != UInt8(ascii: " ") && self != UInt8(ascii: "\t") }
 }
 
 /// What an upgrade service decides: the service that the connection will talk to.

@@ -39,7 +39,7 @@ struct UpgradeTests {
                 RawPeer.upgradeRequest(
                     "/ws?name=J%C3%BCrgen+M&flag&x=1&x=2&bad=%zz", "Origin: https://example.org",
                     "X-Token: a, b",
-                    "Sec-WebSocket-Protocol: chat, superchat", "Sec-WebSocket-Protocol: third"))
+                    "Sec-WebSocket-Protocol: chat,\t superchat ,", "Sec-WebSocket-Protocol: third"))
             let request = try await requests.next()
             #expect(request.head.method == .get)
             #expect(request.head.authority == "127.0.0.1")

@@ -81,7 +81,7 @@ final class Route: Sendable {
     private func open(
         _ decision: Upgrade, _ request: UpgradeRequest, _ pending: PendingRequest
     ) throws(WebSocketError) {
-        let subprotocol = decision.subprotocol ?? choose(from: request.subprotocols)
+        let subprotocol = decision.subprotocol ?? choose(from: request)
         let makeCaller = { [callerSettings] handle in
             Caller(handle: handle, request: request, settings: callerSettings)
         }
@@ -120,9 +120,10 @@ final class Route: Sendable {
     }
 
     /// RFC 6455 §4.2.2: the first of the client's list that we speak.
-    private func choose(from offered: [String]) -> String? {
+    private func choose(from request: UpgradeRequest) -> String? {
         let spoken = configuration.subProtocols
-        return offered.first { spoken.contains($0) || spoken.contains("*") }
+        if spoken.isEmpty { return nil }
+        return request.subprotocols.first { spoken.contains($0) || spoken.contains("*") }
     }
 
     private func refuse(_ pending: PendingRequest, _ error: any Error) {
