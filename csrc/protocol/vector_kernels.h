@@ -111,24 +111,29 @@ static inline vector unfinished(vector now)
 }
 
 typedef struct checked {
-    vector wrong;  /* nonzero: some byte was */
-    vector before; /* the last vector */
+    vector wrong;     /* nonzero: some byte was */
+    vector before;    /* the last vector */
+    vector left_open; /* nonzero: that ends inside a character */
 } checked;
 
-/* Whole steps; `is_masked` is a constant where this is called. */
-static inline __attribute__((always_inline)) size_t check_steps(checked *so_far, uint8_t *to,
-                                                                const uint8_t *from, size_t length,
-                                                                vector key, bool is_masked)
+static inline checked nothing_checked(void)
 {
-    vector wrong = fill_8(0), before = fill_8(0), left_open = fill_8(0);
-    size_t i = 0;
-    for (; i + STEP <= length; i += STEP) {
+    return (checked){fill_8(0), fill_8(0), fill_8(0)};
+}
+
+/* Whole steps from `done` on; `is_masked` is a constant where this is called. */
+static inline __attribute__((always_inline)) size_t check_steps(checked *so_far, uint8_t *to,
+                                                                const uint8_t *from, size_t done,
+                                                                size_t length, vector key, bool is_masked)
+{
+    vector wrong = so_far->wrong, before = so_far->before, left_open = so_far->left_open;
+    for (; done + STEP <= length; done += STEP) {
         vector now[UNROLL], all = fill_8(0);
         for (size_t j = 0; j < UNROLL; j++) {
-            now[j] = load(from + i + j * WIDTH);
+            now[j] = load(from + done + j * WIDTH);
             if (is_masked) {
                 now[j] = differing(now[j], key);
-                store(to + i + j * WIDTH, now[j]);
+                store(to + done + j * WIDTH, now[j]);
             }
             all = either(all, now[j]);
         }
@@ -142,9 +147,8 @@ static inline __attribute__((always_inline)) size_t check_steps(checked *so_far,
         }
         before = now[UNROLL - 1];
     }
-    so_far->wrong = wrong;
-    so_far->before = before;
-    return i;
+    *so_far = (checked){wrong, before, left_open};
+    return done;
 }
 
 /* The bytes behind the steps, and the verdict on all of them; of a text of two vectors or more. */
@@ -175,35 +179,63 @@ static inline weft__utf8_state finish(checked so_far, const uint8_t *bytes, size
 static weft__utf8_state check_text(const uint8_t *bytes, size_t length)
 {
     if (length < (size_t)2 * WIDTH) return NARROWER.check_text(bytes, length);
-    checked so_far;
-    size_t done = check_steps(&so_far, NULL, bytes, length, fill_8(0), false);
+    checked so_far = nothing_checked();
+    size_t done = check_steps(&so_far, NULL, bytes, 0, length, fill_8(0), false);
     return finish(so_far, bytes, done, length);
+}
+
+/* The first vector, and one that ends where `to` is aligned; what was before that one's first three bytes is
+ * not looked at, and the first vector has those too. 0 where it does not. */
+static inline size_t unmask_head(checked *so_far, uint8_t *to, const uint8_t *from, uint32_t key)
+{
+    static const uint8_t all_but_3[64] = {
+        0,   0,   0,   255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, /* */
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, /* */
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, /* */
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+    };
+    size_t i = -(uintptr_t)to & (WIDTH - 1);
+    if (i == 0 || i > WIDTH - 3) return 0;
+    vector first = differing(load(from), fill_32(key));
+    vector second = differing(load(from + i), fill_32(turned(key, i)));
+    store(to, first);
+    store(to + i, second);
+    if (!is_ascii(either(first, second))) {
+        vector later = both(faults(second, fill_8(0)), load(all_but_3));
+        so_far->wrong = either(faults(first, fill_8(0)), later);
+        so_far->left_open = unfinished(second);
+    }
+    so_far->before = second;
+    return i + WIDTH;
 }
 
 static weft__utf8_state unmask_text(uint8_t *to, const uint8_t *from, size_t length, uint32_t key)
 {
     if (length < (size_t)2 * WIDTH) return NARROWER.unmask_text(to, from, length, key);
-    const vector keys = fill_32(key);
     const vector last = differing(load(from + length - WIDTH), fill_32(turned(key, length - WIDTH)));
-    checked so_far;
-    size_t done = check_steps(&so_far, to, from, length, keys, true);
+    checked so_far = nothing_checked();
+    size_t done = unmask_head(&so_far, to, from, key);
+    const vector keys = fill_32(turned(key, done));
+    done = check_steps(&so_far, to, from, done, length, keys, true);
     for (size_t i = done; i + WIDTH <= length; i += WIDTH)
         store(to + i, differing(load(from + i), keys));
     store(to + length - WIDTH, last);
     return finish(so_far, to, done, length);
 }
 
-/* The last vector overlaps the one before. It is read first, for in place there is nothing left to read then.
- */
+/* The first and the last vector overlap those between, which are aligned at `to`: a store across two lines of
+ * the cache costs two. Both are read before anything is written, for in place there is nothing left to read
+ * then. */
 static void mask(uint8_t *to, const uint8_t *from, size_t length, uint32_t key)
 {
     if (length < WIDTH) {
         NARROWER.mask(to, from, length, key);
         return;
     }
-    const vector keys = fill_32(key);
+    const vector first = differing(load(from), fill_32(key));
     const vector last = differing(load(from + length - WIDTH), fill_32(turned(key, length - WIDTH)));
-    size_t i = 0;
+    size_t i = -(uintptr_t)to & (WIDTH - 1);
+    const vector keys = fill_32(turned(key, i));
     for (; i + (size_t)4 * WIDTH <= length; i += (size_t)4 * WIDTH) {
         vector now[4];
         for (size_t j = 0; j < 4; j++)
@@ -213,5 +245,6 @@ static void mask(uint8_t *to, const uint8_t *from, size_t length, uint32_t key)
     }
     for (; i + WIDTH <= length; i += WIDTH)
         store(to + i, differing(load(from + i), keys));
+    store(to, first);
     store(to + length - WIDTH, last);
 }

@@ -74,10 +74,12 @@ static inline void check_masking(const weft__kernels *set)
 static inline void check_one_text(const weft__kernels *set, const uint8_t *text, size_t length)
 {
     weft__utf8_state expected = weft__utf8_portable(WEFT__UTF8_COMPLETE, text, length);
-    uint8_t *block = malloc(length + 1), *copy = malloc(length + 1);
+    static size_t calls;
+    size_t alignment = calls++ % CHECKED_ALIGNMENTS;
+    uint8_t *block = malloc(alignment + length + 1), *copy = malloc(alignment + length + 1);
     assert_non_null(block);
     assert_non_null(copy);
-    uint8_t *exact = block + 1, *to = copy + 1;
+    uint8_t *exact = block + alignment + 1, *to = copy + alignment + 1;
     memcpy(exact, text, length);
     weft__utf8_state found = set->check_text(exact, length);
     if (found != expected) fail_msg("%s: state %x, not %x, of %zu bytes", set->name, found, expected, length);
