@@ -1,5 +1,5 @@
-/* The verdict and the place of the wrong byte are those of a slow decoder, however the text is cut, with every set of
- * kernels, and also where the text is unmasked on the way. */
+/* The verdict and the place of the wrong byte are those of a slow decoder, however the text is cut, with
+ * every set of kernels, and also where the text is unmasked on the way. */
 #include "protocol/kernels.h"
 #include "protocol/mask.h"
 
