@@ -26,7 +26,7 @@ typedef struct weft__kernels {
 
 enum {
     WEFT__KERNELS_MOST = 4,  /**< Sets that one processor may have. */
-    WEFT__KERNELS_LEAST = 64 /**< Bytes below which the portable loops are as fast. */
+    WEFT__KERNELS_LEAST = 32 /**< Bytes below which the portable set serves. */
 };
 
 /** Plain C, which every other set is tested against. */

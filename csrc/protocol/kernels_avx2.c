@@ -13,7 +13,7 @@
 
 #define WIDTH 32
 #define UNROLL 4
-#define NARROWER weft__kernels_portable
+#define NARROWER weft__kernels_ssse3
 
 typedef __m256i vector;
 

@@ -167,13 +167,11 @@ static inline weft__utf8_state finish(checked so_far, const uint8_t *bytes, size
     }
     if (!is_zero(wrong)) return WEFT__UTF8_INVALID;
     /* No pair shows what is wrong with a last byte, nor what is still missing. */
-    size_t tail = 0;
     for (size_t back = 1; back <= 3 && bytes[length - back] >= 0x80; back++) {
-        if (bytes[length - back] < 0xC0) continue;
-        tail = back;
-        break;
+        const uint8_t *last = bytes + length - back;
+        if (*last >= 0xC0) return weft__utf8_portable(WEFT__UTF8_COMPLETE, last, back);
     }
-    return weft__utf8_portable(WEFT__UTF8_COMPLETE, bytes + length - tail, tail);
+    return WEFT__UTF8_COMPLETE;
 }
 
 static weft__utf8_state check_text(const uint8_t *bytes, size_t length)
