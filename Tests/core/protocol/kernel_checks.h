@@ -161,6 +161,28 @@ static inline void check_sequences(const weft__kernels *set)
     }
 }
 
+/* Every two bytes, with up to two continuations behind them, across the end of a vector. */
+static inline void check_pairs(const weft__kernels *set)
+{
+    enum {
+        LENGTH = 160,
+        BORDER = 128
+    };
+    uint8_t text[LENGTH];
+    size_t differences = 0;
+    for (unsigned pair = 0; pair < 65536; pair++) {
+        for (size_t more = 0; more <= 2; more++) {
+            memset(text, 'a', LENGTH);
+            text[BORDER - 1] = (uint8_t)(pair >> 8);
+            text[BORDER] = (uint8_t)pair;
+            memset(text + BORDER + 1, 0x80, more);
+            differences +=
+                set->check_text(text, LENGTH) != weft__utf8_portable(WEFT__UTF8_COMPLETE, text, LENGTH);
+        }
+    }
+    assert_int_equal(differences, 0);
+}
+
 static inline uint32_t next_random(uint32_t *seed)
 {
     *seed ^= *seed << 13;
@@ -253,6 +275,12 @@ static void test_every_sequence_at_every_place_is_judged_as_by_the_portable_set(
     check_sequences(needed());
 }
 
+static void test_every_pair_of_bytes_is_judged_as_by_the_portable_set(void **state)
+{
+    (void)state;
+    check_pairs(needed());
+}
+
 static void test_changed_texts_are_judged_as_by_the_portable_set(void **state)
 {
     (void)state;
@@ -270,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_masking_equals_the_byte_loop),
         cmocka_unit_test(test_every_sequence_at_every_place_is_judged_as_by_the_portable_set),
+        cmocka_unit_test(test_every_pair_of_bytes_is_judged_as_by_the_portable_set),
         cmocka_unit_test(test_changed_texts_are_judged_as_by_the_portable_set),
         cmocka_unit_test(test_texts_in_two_pieces_are_judged_as_one),
     };
