@@ -1,9 +1,10 @@
-/* How fast masking and the validation of UTF-8 are, beside memcpy and, where its library is given, simdutf.
- * Each line of output is one figure as JSON; the median of several runs is what to quote. usage: kernel-rates
- * [LIBRARY]   LIBRARY: with simdutf_validates, as Benchmarks/peers/simdutf.cpp has it */
+/* How fast masking and the validation of UTF-8 are with each set of kernels that this processor can run,
+ * beside memcpy and, where its library is given, simdutf. Each line of output is one figure as JSON; the
+ * median of several runs is what to quote. usage: kernel-rates [LIBRARY]   LIBRARY: with simdutf_validates,
+ * as Benchmarks/peers/simdutf.cpp has it */
 
+#include "protocol/kernels.h"
 #include "protocol/mask.h"
-#include "protocol/utf8.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -51,17 +52,26 @@ static void validate_simdutf(size_t length)
     if (!simdutf_validates((const char *)payload, length)) abort();
 }
 
+/* The zero key: what is unmasked is the same text every time. */
+static void unmask_and_validate(size_t length)
+{
+    static const uint8_t zero[4];
+    if (weft__mask_text(WEFT__UTF8_COMPLETE, payload, payload, length, zero, 0) != WEFT__UTF8_COMPLETE)
+        abort();
+}
+
 typedef struct text {
     const char *name;
+    const char *both_name; /* unmasked and validated in one pass */
     const char *repeated;
 } text;
 
 static const text texts[] = {
-    {"UTF-8, ASCII", "plain words, and nothing but plain words. "},
-    {"UTF-8, 1 to 4 bytes",
+    {"UTF-8, ASCII", "unmasking and UTF-8, ASCII", "plain words, and nothing but plain words. "},
+    {"UTF-8, 1 to 4 bytes", "unmasking and UTF-8, 1 to 4 bytes",
      "Gr\xC3\xBC\xC3\x9F"
      "e an alle, \xE4\xB8\x96\xE7\x95\x8C! \xD0\x9F\xD1\x80\xD0\xB8 \xF0\x9F\x98\x80 plain. "},
-    {"UTF-8, Chinese", "\xE4\xB8\x96\xE7\x95\x8C\xE5\xA5\xBD"},
+    {"UTF-8, Chinese", "unmasking and UTF-8, Chinese", "\xE4\xB8\x96\xE7\x95\x8C\xE5\xA5\xBD"},
 };
 
 /* Whole characters, then spaces. */
@@ -98,6 +108,17 @@ static void rate(const char *kernel, const char *by, void (*work)(size_t length)
            (double)bytes / (double)(end - begin));
 }
 
+/* With every set, the best one first. */
+static void rate_each(const char *kernel, void (*work)(size_t length), size_t length)
+{
+    const weft__kernels *sets[WEFT__KERNELS_MOST];
+    size_t count = weft__kernels_supported(sets);
+    for (size_t i = 0; i < count; i++) {
+        weft__kernels_current = sets[i];
+        rate(kernel, sets[i]->name, work, length);
+    }
+}
+
 static bool open_simdutf(const char *path)
 {
     void *library = dlopen(path, RTLD_NOW);
@@ -116,12 +137,13 @@ int main(int count, char **words)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         fill(texts[0].repeated, sizes[i]);
         rate("copying", "memcpy", copy, sizes[i]);
-        rate("masking into another place", "Weft", mask_copy, sizes[i]);
-        rate("masking in place", "Weft", mask_in_place, sizes[i]);
+        rate_each("masking into another place", mask_copy, sizes[i]);
+        rate_each("masking in place", mask_in_place, sizes[i]);
         for (size_t j = 0; j < sizeof texts / sizeof *texts; j++) {
             fill(texts[j].repeated, sizes[i]);
-            rate(texts[j].name, "Weft", validate, sizes[i]);
+            rate_each(texts[j].name, validate, sizes[i]);
             if (simdutf_validates) rate(texts[j].name, "simdutf", validate_simdutf, sizes[i]);
+            rate_each(texts[j].both_name, unmask_and_validate, sizes[i]);
         }
     }
     return 0;

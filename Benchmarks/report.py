@@ -71,7 +71,7 @@ def kernel_bars(results):
     bars = []
     for (kernel, by), values in rates.items():
         middle, low, high = spread(values)
-        kind = "ours" if by == "Weft" else "anchor" if by == "simdutf" else "bound"
+        kind = "anchor" if by == "simdutf" else "bound" if by == "memcpy" else "ours"
         bars.append(plot.Bar(f"{kernel}: {by}", kind, middle, low, high, number(middle)))
     return bars
 

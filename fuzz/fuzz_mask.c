@@ -1,4 +1,5 @@
-/* The kernels equal the byte loop at any offset and alignment; masking twice changes nothing. */
+/* Every set of kernels equals the byte loop at any offset and alignment; masking twice changes nothing. */
+#include "protocol/kernels.h"
 #include "protocol/mask.h"
 
 #include <stdlib.h>
@@ -49,6 +50,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < CHOICES) return 0;
     uint64_t offset;
     memcpy(&offset, data + 4, sizeof offset);
-    check(data + CHOICES, size - CHOICES, data, offset, data[12] % ALIGNMENTS);
+    const weft__kernels *sets[WEFT__KERNELS_MOST];
+    size_t count = weft__kernels_supported(sets);
+    for (size_t i = 0; i < count; i++) {
+        weft__kernels_current = sets[i];
+        check(data + CHOICES, size - CHOICES, data, offset, data[12] % ALIGNMENTS);
+    }
     return 0;
 }

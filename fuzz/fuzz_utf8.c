@@ -1,5 +1,7 @@
-/* The verdict and the place of the wrong byte are those of a slow decoder, however the text is cut. */
-#include "protocol/utf8.h"
+/* The verdict and the place of the wrong byte are those of a slow decoder, however the text is cut, with
+ * every set of kernels, and also where the text is unmasked on the way. */
+#include "protocol/kernels.h"
+#include "protocol/mask.h"
 
 #include <stdlib.h>
 
@@ -36,6 +38,40 @@ static weft__utf8_state run(weft__utf8_state state, const uint8_t *bytes, size_t
     return weft__utf8_continue(state, bytes, length);
 }
 
+/* Unmasks from a masked copy, which begins at any alignment, and in place. */
+static void check_unmasking(const uint8_t *text, size_t size, weft__utf8_state whole)
+{
+    static const uint8_t key[4] = {0x37, 0xFA, 0x21, 0x3D};
+    static uint8_t masked[64 + LONGEST], to[64 + LONGEST];
+    size_t alignment = size ? text[0] % 64 : 0;
+    size_t cut = size ? (size_t)text[size - 1] * 4 % (size + 1) : 0;
+    weft__mask_copy(masked + alignment, text, size, key, 3);
+    weft__utf8_state state =
+        weft__mask_text(WEFT__UTF8_COMPLETE, to + alignment, masked + alignment, cut, key, 3);
+    if (state != run(WEFT__UTF8_COMPLETE, text, cut)) abort();
+    state = weft__mask_text(state, to + alignment + cut, masked + alignment + cut, size - cut, key, 3 + cut);
+    if (state != whole) abort();
+    if (state != WEFT__UTF8_INVALID && memcmp(to + alignment, text, size) != 0) abort();
+    state = weft__mask_text(WEFT__UTF8_COMPLETE, masked + alignment, masked + alignment, size, key, 3);
+    if (state != whole) abort();
+    if (state != WEFT__UTF8_INVALID && memcmp(masked + alignment, text, size) != 0) abort();
+}
+
+static void check(const uint8_t *data, size_t size, size_t valid, size_t wrong_at)
+{
+    weft__utf8_state whole = run(WEFT__UTF8_COMPLETE, data, size), state = WEFT__UTF8_COMPLETE;
+    if (whole != weft__utf8_portable(WEFT__UTF8_COMPLETE, data, size)) abort();
+    if ((whole == WEFT__UTF8_INVALID) != (wrong_at != SIZE_MAX)) abort();
+    if ((whole == WEFT__UTF8_COMPLETE) != (valid == size)) abort();
+    if (weft__utf8_is_valid(data, size) != (valid == size)) abort();
+    for (size_t i = 0; i < size; i++) {
+        state = run(state, data + i, 1);
+        if ((state == WEFT__UTF8_INVALID) != (i >= wrong_at)) abort();
+        if (run(state, data + i + 1, size - i - 1) != whole) abort();
+    }
+    check_unmasking(data, size, whole);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size > LONGEST) return 0;
@@ -45,14 +81,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         at += used = decode_one(data + at, size - at, &wrong);
     size_t wrong_at = wrong == NOWHERE ? SIZE_MAX : at + (size_t)wrong;
 
-    weft__utf8_state whole = run(WEFT__UTF8_COMPLETE, data, size), state = WEFT__UTF8_COMPLETE;
-    if ((whole == WEFT__UTF8_INVALID) != (wrong_at != SIZE_MAX)) abort();
-    if ((whole == WEFT__UTF8_COMPLETE) != (at == size)) abort();
-    if (weft__utf8_is_valid(data, size) != (at == size)) abort();
-    for (size_t i = 0; i < size; i++) {
-        state = run(state, data + i, 1);
-        if ((state == WEFT__UTF8_INVALID) != (i >= wrong_at)) abort();
-        if (run(state, data + i + 1, size - i - 1) != whole) abort();
+    const weft__kernels *sets[WEFT__KERNELS_MOST];
+    size_t count = weft__kernels_supported(sets);
+    for (size_t i = 0; i < count; i++) {
+        weft__kernels_current = sets[i];
+        check(data, size, at, wrong_at);
     }
     return 0;
 }

@@ -231,15 +231,18 @@ static void take_payload(weft__session *session, weft_event *event, uint8_t *byt
 {
     weft__message *message = &session->message;
     size_t taken = session->frame_remaining < length ? (size_t)session->frame_remaining : length;
-    if (session->frame_is_masked) weft__mask(bytes, taken, session->frame_mask, session->frame_offset);
+    uint8_t offset = session->frame_offset;
     *used += taken;
     session->frame_remaining -= taken;
-    session->frame_offset = (uint8_t)(session->frame_offset + taken);
+    session->frame_offset = (uint8_t)(offset + taken);
 
     weft_status status = WEFT_OK;
     if (message->is_compressed) {
+        if (session->frame_is_masked) weft__mask(bytes, taken, session->frame_mask, offset);
         take_compressed(session, event, bytes, taken);
         if (event->type == WEFT_EVENT_FAILURE) return;
+    } else if (session->frame_is_masked) {
+        status = weft__message_append_masked(message, bytes, taken, session->frame_mask, offset);
     } else {
         status = weft__message_append(message, bytes, taken);
     }
@@ -256,6 +259,17 @@ static void take_payload(weft__session *session, weft_event *event, uint8_t *byt
             message->payload ? weft__buffer_front(message->payload) : NULL, weft__message_length(message));
 }
 
+/* Unmasks a whole message where it lies. False when it is text and not UTF-8. */
+static bool unmask_whole(const weft_frame_header *header, uint8_t *payload, size_t length)
+{
+    bool is_text = header->opcode == WEFT_OPCODE_TEXT;
+    if (header->is_masked && is_text)
+        return weft__mask_text(WEFT__UTF8_COMPLETE, payload, payload, length, header->mask, 0) ==
+               WEFT__UTF8_COMPLETE;
+    if (header->is_masked) weft__mask(payload, length, header->mask, 0);
+    return !is_text || weft__utf8_is_valid(payload, length);
+}
+
 /* The usual case: a whole message in one frame, handed out where it lies. */
 static void take_whole_message(weft__session *session, weft_event *event, const weft_frame_header *header,
                                uint8_t *payload)
@@ -265,8 +279,7 @@ static void take_whole_message(weft__session *session, weft_event *event, const 
         fail_message(session, event, WEFT_ETOOBIG, length);
         return;
     }
-    if (header->is_masked) weft__mask(payload, length, header->mask, 0);
-    if (header->opcode == WEFT_OPCODE_TEXT && !weft__utf8_is_valid(payload, length)) {
+    if (!unmask_whole(header, payload, length)) {
         fail_message(session, event, WEFT_EPAYLOAD, length);
         return;
     }

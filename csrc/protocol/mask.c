@@ -1,42 +1,6 @@
 #include "protocol/mask.h"
 
-#include <string.h>
-
-/* Eight bytes a step: the compiler turns this into vectors of the widest kind that its target has. */
-static void portable_in_place(uint8_t *bytes, size_t length, uint32_t key)
-{
-    const uint64_t wide = (uint64_t)key << 32 | key;
-    size_t i = 0;
-    for (; i + 8 <= length; i += 8) {
-        uint64_t word;
-        memcpy(&word, bytes + i, 8);
-        word ^= wide;
-        memcpy(bytes + i, &word, 8);
-    }
-    uint8_t key_bytes[4];
-    memcpy(key_bytes, &key, 4);
-    for (; i < length; i++)
-        bytes[i] ^= key_bytes[i & 3];
-}
-
-static void portable_copy(uint8_t *restrict to, const uint8_t *restrict from, size_t length, uint32_t key)
-{
-    const uint64_t wide = (uint64_t)key << 32 | key;
-    size_t i = 0;
-    for (; i + 8 <= length; i += 8) {
-        uint64_t word;
-        memcpy(&word, from + i, 8);
-        word ^= wide;
-        memcpy(to + i, &word, 8);
-    }
-    uint8_t key_bytes[4];
-    memcpy(key_bytes, &key, 4);
-    for (; i < length; i++)
-        to[i] = from[i] ^ key_bytes[i & 3];
-}
-
-const weft__mask_kernel weft__mask_portable = {portable_in_place, portable_copy};
-const weft__mask_kernel *weft__mask_current = &weft__mask_portable;
+#include "protocol/kernels.h"
 
 static uint32_t rotated(const uint8_t key[4], uint64_t offset)
 {
@@ -48,13 +12,32 @@ static uint32_t rotated(const uint8_t key[4], uint64_t offset)
     return word;
 }
 
+static const weft__kernels *kernels_for(size_t length)
+{
+    return length < WEFT__KERNELS_LEAST ? &weft__kernels_portable : weft__kernels_current;
+}
+
 void weft__mask(uint8_t *bytes, size_t length, const uint8_t key[4], uint64_t offset)
 {
-    weft__mask_current->in_place(bytes, length, rotated(key, offset));
+    kernels_for(length)->mask(bytes, bytes, length, rotated(key, offset));
 }
 
 void weft__mask_copy(uint8_t *restrict to, const uint8_t *restrict from, size_t length, const uint8_t key[4],
                      uint64_t offset)
 {
-    weft__mask_current->copy(to, from, length, rotated(key, offset));
+    kernels_for(length)->mask(to, from, length, rotated(key, offset));
+}
+
+weft__utf8_state weft__mask_text(weft__utf8_state state, uint8_t *to, const uint8_t *from, size_t length,
+                                 const uint8_t key[4], uint64_t offset)
+{
+    size_t missing = weft__utf8_missing(state);
+    size_t head = missing < length ? missing : length;
+    if (head > 0) {
+        weft__kernels_portable.mask(to, from, head, rotated(key, offset));
+        state = weft__utf8_portable(state, to, head);
+    }
+    if (state != WEFT__UTF8_COMPLETE || head == length) return state;
+    return kernels_for(length - head)
+        ->unmask_text(to + head, from + head, length - head, rotated(key, offset + head));
 }

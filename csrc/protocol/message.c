@@ -1,6 +1,7 @@
 #include "protocol/message.h"
 
 #include "base/allocator.h"
+#include "protocol/mask.h"
 
 weft_status weft__message_begin_frame(weft__message *message, const weft_frame_header *header,
                                       const weft_session_config *limits)
@@ -32,13 +33,38 @@ weft_status weft__message_check(weft__message *message, size_t added)
     return check_text(message, end - added, added);
 }
 
+/* Room for `length` more bytes of payload, or NULL when memory ran out. */
+static uint8_t *reserve(weft__message *message, size_t length)
+{
+    if (!message->payload) message->payload = weft__alloc_zeroed(sizeof *message->payload);
+    return message->payload ? weft__buffer_reserve(message->payload, length, SIZE_MAX) : NULL;
+}
+
 weft_status weft__message_append(weft__message *message, const uint8_t *bytes, size_t length)
 {
     weft_status status = check_text(message, bytes, length);
     if (status != WEFT_OK || length == 0) return status;
-    if (!message->payload) message->payload = weft__alloc_zeroed(sizeof *message->payload);
-    if (!message->payload) return WEFT_ENOMEM;
-    return weft__buffer_append(message->payload, bytes, length, SIZE_MAX);
+    uint8_t *room = reserve(message, length);
+    if (!room) return WEFT_ENOMEM;
+    memcpy(room, bytes, length);
+    weft__buffer_commit(message->payload, length);
+    return WEFT_OK;
+}
+
+weft_status weft__message_append_masked(weft__message *message, const uint8_t *bytes, size_t length,
+                                        const uint8_t key[4], uint64_t offset)
+{
+    if (length == 0) return WEFT_OK;
+    uint8_t *room = reserve(message, length);
+    if (!room) return WEFT_ENOMEM;
+    if (message->type == WEFT_TEXT) {
+        message->utf8 = weft__mask_text(message->utf8, room, bytes, length, key, offset);
+        if (message->utf8 == WEFT__UTF8_INVALID) return WEFT_EPAYLOAD;
+    } else {
+        weft__mask_copy(room, bytes, length, key, offset);
+    }
+    weft__buffer_commit(message->payload, length);
+    return WEFT_OK;
 }
 
 weft_status weft__message_finish(const weft__message *message)

@@ -40,6 +40,11 @@ weft_status weft__message_check(weft__message *message, size_t added);
 /** Adds unmasked payload. WEFT_EPAYLOAD as soon as text is not UTF-8, or WEFT_ENOMEM. */
 weft_status weft__message_append(weft__message *message, const uint8_t *bytes, size_t length);
 
+/** The same for payload that is masked; `offset` bytes of its frame came before it. It is unmasked on its way
+ * into `payload`, and validated in the same pass. */
+weft_status weft__message_append_masked(weft__message *message, const uint8_t *bytes, size_t length,
+                                        const uint8_t key[4], uint64_t offset);
+
 /** The last byte is there: WEFT_EPAYLOAD when text ends inside a character. */
 weft_status weft__message_finish(const weft__message *message);
 

@@ -1,8 +1,6 @@
 #include "protocol/utf8.h"
 
-#include <string.h>
-
-weft__utf8_kernel weft__utf8_current = weft__utf8_portable;
+#include "protocol/kernels.h"
 
 /* A character begun: `missing` bytes to come, the next one from `low` to `high`. */
 static weft__utf8_state pack(uint32_t missing, uint32_t low, uint32_t high)
@@ -78,4 +76,13 @@ weft__utf8_state weft__utf8_portable(weft__utf8_state state, const uint8_t *byte
         }
     }
     return state;
+}
+
+weft__utf8_state weft__utf8_continue(weft__utf8_state state, const uint8_t *bytes, size_t length)
+{
+    if (length < WEFT__KERNELS_LEAST) return weft__utf8_portable(state, bytes, length);
+    size_t head = weft__utf8_missing(state);
+    if (head > 0) state = weft__utf8_portable(state, bytes, head);
+    if (state != WEFT__UTF8_COMPLETE) return state;
+    return weft__kernels_current->check_text(bytes + head, length - head);
 }

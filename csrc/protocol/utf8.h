@@ -17,21 +17,18 @@ enum {
     WEFT__UTF8_INVALID = 1,  /**< Some byte was wrong; stays so. */
 };
 
-/** One way to validate the next piece of a text (RFC 3629: shortest forms, no surrogate, up to U+10FFFF). */
-typedef weft__utf8_state (*weft__utf8_kernel)(weft__utf8_state state, const uint8_t *bytes, size_t length);
+/** Bytes that the character under way still needs, 0 to 3. */
+static inline size_t weft__utf8_missing(weft__utf8_state state)
+{
+    return state >> 16;
+}
 
-/** The portable kernel, which every other one is tested against. */
+/** Byte by byte, but for ASCII: what every set of weft__kernels is tested against, and takes to the end of a
+ * text (RFC 3629: shortest forms, no surrogate, up to U+10FFFF). */
 weft__utf8_state weft__utf8_portable(weft__utf8_state state, const uint8_t *bytes, size_t length);
 
-/** The kernel in use; set before the first connection, then only read. */
-extern weft__utf8_kernel weft__utf8_current;
-
 /** The state after `length` more bytes; starts with WEFT__UTF8_COMPLETE. A wrong byte is found at once. */
-static inline weft__utf8_state weft__utf8_continue(weft__utf8_state state, const uint8_t *bytes,
-                                                   size_t length)
-{
-    return weft__utf8_current(state, bytes, length);
-}
+weft__utf8_state weft__utf8_continue(weft__utf8_state state, const uint8_t *bytes, size_t length);
 
 /** True for ASCII of 8 to 125 bytes; false also where it was not worth finding out. */
 static inline bool weft__utf8_is_short_ascii(const uint8_t *bytes, size_t length)

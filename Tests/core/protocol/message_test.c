@@ -1,5 +1,6 @@
 #include "check.h"
 
+#include "protocol/mask.h"
 #include "protocol/message.h"
 
 #include <string.h>
@@ -174,6 +175,79 @@ static void test_an_append_without_memory_says_so_and_leaks_nothing(void **state
     }
 }
 
+static const uint8_t mask_key[4] = {0x37, 0xFA, 0x21, 0x3D};
+static const weft_session_config roomy = {
+    .max_frame_size = 1000, .max_message_size = 1000, .max_fragments = 3};
+
+/* One frame of that payload, masked, in two pieces. */
+static weft_status add_masked_in_two(weft__message *message, const char *text, size_t length, size_t cut)
+{
+    uint8_t masked[300];
+    weft__mask_copy(masked, (const uint8_t *)text, length, mask_key, 0);
+    weft_status status = weft__message_append_masked(message, masked, cut, mask_key, 0);
+    if (status != WEFT_OK) return status;
+    return weft__message_append_masked(message, masked + cut, length - cut, mask_key, cut);
+}
+
+static void test_masked_payload_is_unmasked_into_the_message_however_it_is_cut(void **state)
+{
+    (void)state;
+    char text[280];
+    for (size_t i = 0; i < sizeof text; i += 4)
+        memcpy(text + i, "\xF0\x9F\x92\xA9", 4);
+    static const weft_opcode opcodes[] = {WEFT_OPCODE_TEXT, WEFT_OPCODE_BINARY};
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t cut = 0; cut <= sizeof text; cut++) {
+            weft__message message = {0};
+            weft_frame_header header = {.opcode = (uint8_t)opcodes[i], .payload_length = sizeof text};
+            assert_int_equal(weft__message_begin_frame(&message, &header, &roomy), WEFT_OK);
+            assert_int_equal(add_masked_in_two(&message, text, sizeof text, cut), WEFT_OK);
+            assert_int_equal(weft__message_finish(&message), WEFT_OK);
+            assert_int_equal(weft__message_length(&message), sizeof text);
+            assert_memory_equal(weft__buffer_front(message.payload), text, sizeof text);
+            weft__message_clear(&message);
+        }
+    }
+}
+
+static void test_masked_text_is_wrong_with_its_wrong_byte_and_masked_bytes_may_be_any(void **state)
+{
+    (void)state;
+    char text[200];
+    memset(text, 'a', sizeof text);
+    text[150] = '\xFF';
+    for (size_t cut = 0; cut <= sizeof text; cut++) {
+        weft__message message = {0};
+        weft_frame_header header = {.opcode = WEFT_OPCODE_TEXT, .payload_length = sizeof text};
+        assert_int_equal(weft__message_begin_frame(&message, &header, &roomy), WEFT_OK);
+        assert_int_equal(add_masked_in_two(&message, text, sizeof text, cut), WEFT_EPAYLOAD);
+        assert_int_equal(weft__message_length(&message), cut <= 150 ? cut : 0);
+        weft__message_clear(&message);
+
+        header.opcode = WEFT_OPCODE_BINARY;
+        assert_int_equal(weft__message_begin_frame(&message, &header, &roomy), WEFT_OK);
+        assert_int_equal(add_masked_in_two(&message, text, sizeof text, cut), WEFT_OK);
+        weft__message_clear(&message);
+    }
+}
+
+static void test_a_masked_append_without_memory_says_so_and_leaks_nothing(void **state)
+{
+    (void)state;
+    for (size_t fail_at = 1; fail_at <= 2; fail_at++) {
+        counting_allocator counter;
+        allocator_count(&counter);
+        weft__message message = {0};
+        assert_int_equal(begin(&message, WEFT_OPCODE_TEXT, 10), WEFT_OK);
+        counter.fail_at = fail_at;
+        assert_int_equal(add_masked_in_two(&message, "abc", 3, 3), WEFT_ENOMEM);
+        assert_int_equal(weft__message_length(&message), 0);
+        weft__message_clear(&message);
+        assert_int_equal(counter.blocks, 0);
+        allocator_restore(&counter);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +263,9 @@ int main(void)
         cmocka_unit_test(test_binary_may_hold_any_byte),
         cmocka_unit_test(test_memory_follows_the_bytes_that_arrived),
         cmocka_unit_test(test_an_append_without_memory_says_so_and_leaks_nothing),
+        cmocka_unit_test(test_masked_payload_is_unmasked_into_the_message_however_it_is_cut),
+        cmocka_unit_test(test_masked_text_is_wrong_with_its_wrong_byte_and_masked_bytes_may_be_any),
+        cmocka_unit_test(test_a_masked_append_without_memory_says_so_and_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,2 @@
+#define CHECKED_SET "avx2"
+#include "kernel_checks.h"

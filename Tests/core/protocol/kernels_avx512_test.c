@@ -1,0 +1,2 @@
+#define CHECKED_SET "avx512"
+#include "kernel_checks.h"

@@ -1,0 +1,2 @@
+#define CHECKED_SET "neon"
+#include "kernel_checks.h"

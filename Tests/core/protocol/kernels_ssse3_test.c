@@ -1,0 +1,2 @@
+#define CHECKED_SET "ssse3"
+#include "kernel_checks.h"
